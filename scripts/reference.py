@@ -1,0 +1,310 @@
+"""Write what the pages say of every option, public name and module, from the sources that define them.
+
+    python -m scripts.reference             bring the pages up to date
+    python -m scripts.reference --check     say which of them are not, and end with 1 where one is not
+
+Each page is written by hand but for one part, between two comments that name it; only that part is replaced.
+"""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+import sys
+import textwrap
+from collections.abc import Callable, Iterator
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from resource_server.settings import ENV_PREFIX, Settings
+
+SOURCES = Path(__file__).parents[1]
+ROOT = SOURCES
+"""Where the pages are."""
+WIDTH = 112
+_ROLE = re.compile(r":\w+:`~?(?:\w+\.)*(?=\w+`)")
+
+OPTIONS: dict[str, tuple[str, ...]] = {
+    "The authorization server": (
+        "issuer", "introspection_endpoint", "jwks_uri", "client_id", "client_secret", "client_auth_method",
+    ),
+    "What makes a token good": (
+        "audience", "require_audience", "strategy", "jwt_profile", "algorithms", "scope_claims", "leeway",
+        "cross_check",
+    ),
+    "What is remembered": ("cache_ttl", "negative_cache_ttl", "cache_size", "negative_cache_size"),
+    "Outages": (
+        "timeout", "unavailable_status", "stale_if_error", "fallback_max_age", "fallback_on_configuration_fault",
+    ),
+    "Where a token may stand": ("max_token_length", "query_token", "form_token"),
+    "How a refusal looks": ("realm", "error_format", "verbose_errors"),
+    "Connections": ("allow_insecure_http", "ca_file", "trust_env"),
+}  # fmt: skip
+"""Every option, by what it is about."""
+
+NAMES: dict[str, dict[str, tuple[str, ...]]] = {
+    "Judging requests": {
+        "resource_server.server": ("ResourceServer",),
+        "resource_server.settings": ("Settings",),
+        "resource_server._protocol.messages": ("RequestParts",),
+        "resource_server._validation.state": ("Clock",),
+    },
+    "Who is calling": {"resource_server.principal": ("Principal", "Assurance")},
+    "What a route demands": {
+        "resource_server.requirements": ("ANY_TOKEN", "Requirement", "Scopes", "all_of", "any_of", "authorize"),
+    },
+    "Refusals": {
+        "resource_server.errors": (
+            "ResourceServerError", "BearerTokenError", "MissingToken", "InvalidRequest", "InvalidToken",
+            "InsufficientScope", "VerificationUnavailable", "ConfigurationError",
+        ),
+        "resource_server._protocol.challenge": ("Challenge", "parse_challenges"),
+    },
+    "Events": {
+        "resource_server.events": (
+            "Event", "TokenValidated", "RequestRefused", "RequestUnverifiable", "AuthorizationServerUnavailable",
+            "ConfigurationFault", "Observer", "LoggingObserver",
+        ),
+    },
+    "`resource_server.fastapi`": {"resource_server.fastapi": ("install", "require")},
+    "`resource_server.testing`": {"resource_server.testing": ("principal_override", "assert_challenge")},
+}  # fmt: skip
+"""Every public name, by what it is about and by the module that defines it."""
+
+
+# ------------------------------------------------------------------------------------------------------------- options
+
+
+_FORMATS = {"password": "secret text", "path": "path of a file"}
+_TYPES = {
+    "array": "list of texts",
+    "boolean": "`true` or `false`",
+    "integer": "whole number",
+    "number": "number",
+    "string": "text",
+}
+
+
+def options() -> str:
+    """Describe every option.
+
+    Raises:
+        LookupError: an option has no place in :data:`OPTIONS`, or stands there and does not exist.
+    """
+    placed = [name for names in OPTIONS.values() for name in names]
+    if sorted(placed) != sorted(Settings.model_fields):
+        raise LookupError(f"misplaced: {sorted(set(placed) ^ set(Settings.model_fields))}")
+    members: dict[str, dict[str, Any]] = Settings.model_json_schema()["properties"]
+    parts: list[str] = []
+    for title, names in OPTIONS.items():
+        parts.append(f"## {title}")
+        parts += [_option(name, members[name]) for name in names]
+    return "\n\n".join(parts)
+
+
+def _option(name: str, member: dict[str, Any]) -> str:
+    value = f"{_kind(member)}; {_default(name, member)}."
+    return (
+        f"### `{name}`\n\n{textwrap.fill(member['description'], WIDTH)}\n\n"
+        f"- Environment variable: `{ENV_PREFIX}{name.upper()}`\n"
+        + textwrap.fill(f"- Value: {value}", WIDTH, subsequent_indent="  ", break_on_hyphens=False)
+    )
+
+
+def _kind(member: dict[str, Any]) -> str:
+    [chosen] = [kind for kind in member.get("anyOf", [member]) if kind["type"] != "null"]
+    if "enum" in chosen:
+        return " or ".join(f"`{value}`" for value in chosen["enum"])
+    return (_FORMATS.get(chosen.get("format", "")) or _TYPES[chosen["type"]]) + _bounds(chosen)
+
+
+def _bounds(member: dict[str, Any]) -> str:
+    words = {"minimum": "at least", "exclusiveMinimum": "more than", "maximum": "at most"}
+    return "".join(f", {word} {member[bound]}" for bound, word in words.items() if bound in member)
+
+
+def _default(name: str, member: dict[str, Any]) -> str:
+    if name in Settings.model_json_schema()["required"]:
+        return "required"
+    default = member["default"]
+    if default in (None, []):
+        return "no default"
+    shown = [default] if not isinstance(default, list) else default
+    return "default " + ", ".join(f"`{item if isinstance(item, str) else json.dumps(item)}`" for item in shown)
+
+
+# --------------------------------------------------------------------------------------------------------------- names
+
+
+def names() -> str:
+    """Describe every public name, with its signature as it stands in the source."""
+    parts: list[str] = []
+    for title, modules in NAMES.items():
+        parts.append(f"## {title}")
+        for module, wanted in modules.items():
+            defined = _definitions(module)
+            parts += [f"### `{name}`\n\n```text\n{_describe(*defined[name])}\n```" for name in wanted]
+    return "\n\n".join(parts)
+
+
+def _definitions(module: str) -> dict[str, tuple[ast.stmt, str]]:
+    """Return what a module defines, each with the text that documents it."""
+    spec = find_spec(module)
+    if spec is None or spec.origin is None:
+        raise LookupError(f"{module} has no source")
+    return _documented(ast.parse(Path(spec.origin).read_text(encoding="utf-8")).body)
+
+
+def _documented(body: list[ast.stmt]) -> dict[str, tuple[ast.stmt, str]]:
+    found: dict[str, tuple[ast.stmt, str]] = {}
+    for node, following in zip(body, [*body[1:], ast.Pass()], strict=True):
+        if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            found[node.name] = node, _summary(ast.get_docstring(node) or "")
+        elif isinstance(node, ast.Assign | ast.AnnAssign):
+            target = node.targets[0] if isinstance(node, ast.Assign) else node.target
+            found[ast.unparse(target)] = node, _summary(_literal(following))
+    return found
+
+
+def _literal(node: ast.stmt) -> str:
+    if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str):
+        return node.value.value
+    return ""
+
+
+def _summary(docstring: str) -> str:
+    """Take the first paragraph of a docstring, as plain text."""
+    paragraph = " ".join(docstring.strip().partition("\n\n")[0].split())
+    return _ROLE.sub("`", paragraph.replace("``", "`"))
+
+
+def _describe(node: ast.stmt, summary: str) -> str:
+    if isinstance(node, ast.ClassDef):
+        return "\n".join(_class(node, summary))
+    return _entry(_heading(node), summary)
+
+
+def _class(node: ast.ClassDef, summary: str) -> Iterator[str]:
+    bases = ", ".join(ast.unparse(base) for base in node.bases)
+    yield _entry([f"class {node.name}{f'({bases})' if bases else ''}"], summary)
+    for name, (member, text) in _documented(node.body).items():
+        if name == "__init__":
+            yield textwrap.indent(_entry(_call(node.name, member), ""), "    ")
+        elif not name.startswith("_") and not (node.name == "Settings" and name not in ("build", "from_env")):
+            yield textwrap.indent(_entry(_heading(member), text), "    ")
+
+
+def _heading(node: ast.stmt) -> list[str]:
+    """Write what is defined, as pieces between which a line may end."""
+    if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+        decorators = {ast.unparse(item) for item in node.decorator_list}
+        if "property" in decorators:
+            return [f"{node.name}: {ast.unparse(node.returns) if node.returns else 'Any'}"]
+        prefixes = {"classmethod ": "classmethod" in decorators, "async ": isinstance(node, ast.AsyncFunctionDef)}
+        return _call("".join(prefix for prefix, holds in prefixes.items() if holds) + node.name, node)
+    if isinstance(node, ast.AnnAssign) and isinstance(node.value, ast.Call) and ast.unparse(node.value.func) == "field":
+        node.value = next((option.value for option in node.value.keywords if option.arg == "default"), None)
+    return [ast.unparse(node)]
+
+
+def _call(name: str, node: ast.stmt) -> list[str]:
+    if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+        raise TypeError(f"line {node.lineno} is no function")
+    parameters = list(_parameters(node.args))
+    result = "" if node.returns is None or node.name == "__init__" else f" -> {ast.unparse(node.returns)}"
+    return [f"{name}(", *(f"{item}, " for item in parameters[:-1]), *parameters[-1:], f"){result}"]
+
+
+def _parameters(arguments: ast.arguments) -> Iterator[str]:
+    positional = list(zip(arguments.args, _defaults(arguments), strict=True))
+    yield from (_parameter(item, default) for item, default in positional if item.arg not in ("self", "cls"))
+    if arguments.vararg is not None:
+        yield "*" + _parameter(arguments.vararg, None)
+    elif arguments.kwonlyargs:
+        yield "*"
+    for item, default in zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True):
+        yield _parameter(item, default)
+    if arguments.kwarg is not None:
+        yield "**" + _parameter(arguments.kwarg, None)
+
+
+def _defaults(arguments: ast.arguments) -> list[ast.expr | None]:
+    return [None] * (len(arguments.args) - len(arguments.defaults)) + list(arguments.defaults)
+
+
+def _parameter(item: ast.arg, default: ast.expr | None) -> str:
+    annotated = item.arg if item.annotation is None else f"{item.arg}: {ast.unparse(item.annotation)}"
+    return annotated if default is None else f"{annotated} = {ast.unparse(default)}"
+
+
+def _entry(heading: list[str], summary: str) -> str:
+    """Write a heading, on one line where it fits and else with a line for each piece, and what it is about."""
+    line = "".join(heading)
+    if len(line) > WIDTH - 8 and len(heading) > 1:
+        line = "\n".join([heading[0], *(f"    {piece.rstrip()}" for piece in heading[1:-1]), heading[-1]])
+    lines = textwrap.wrap(summary, WIDTH - 8, initial_indent="    ", subsequent_indent="    ")
+    return "\n".join([line, *lines])
+
+
+# ------------------------------------------------------------------------------------------------------------- modules
+
+PACKAGES = ("resource_server", "mock_as")
+
+
+def modules() -> str:
+    """Describe every module of both packages in the first words of its own docstring."""
+    return "\n\n".join(f'```text title="{package}"\n{_map(SOURCES / package)}\n```' for package in PACKAGES)
+
+
+def _map(folder: Path) -> str:
+    files = sorted(folder.rglob("*.py"), key=lambda path: (path.parent, path.name))
+    paths = [path.relative_to(folder).as_posix() for path in files]
+    summaries = [_summary(ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or "") for path in files]
+    return "\n".join(_module(path, summary) for path, summary in zip(paths, summaries, strict=True))
+
+
+def _module(path: str, summary: str) -> str:
+    return textwrap.fill(f"{path:<30} {summary}", 120, subsequent_indent=" " * 31, break_on_hyphens=False)
+
+
+# --------------------------------------------------------------------------------------------------------------- pages
+
+GENERATED: dict[str, tuple[str, Callable[[], str]]] = {
+    "docs/configuration.md": ("options", options),
+    "docs/api.md": ("names", names),
+    "CONTRIBUTING.md": ("modules", modules),
+}
+
+
+def renewed(page: str) -> str:
+    """Return a page as it should be.
+
+    Args:
+        page: its path in the repository.
+
+    Raises:
+        ValueError: the page lacks one of the two comments.
+    """
+    part, write = GENERATED[page]
+    begin, end = f"<!-- {part}: written by scripts/reference.py -->\n", f"<!-- end of {part} -->"
+    head, opened, rest = (ROOT / page).read_text(encoding="utf-8").partition(begin)
+    _, closed, tail = rest.partition(end)
+    if not (opened and closed):
+        raise ValueError(f"{page} needs {begin.strip()!r} and {end!r}")
+    return f"{head}{begin}\n{write()}\n\n{end}{tail}"
+
+
+def main(*arguments: str) -> int:
+    """Write the pages, or only compare them; return 1 where one was to be compared and differs."""
+    stale = [page for page in GENERATED if renewed(page) != (ROOT / page).read_text(encoding="utf-8")]
+    for page in stale:
+        if "--check" not in arguments:
+            (ROOT / page).write_text(renewed(page), encoding="utf-8")
+        print(f"{page} {'is not up to date' if '--check' in arguments else 'is written'}")
+    return 1 if stale and "--check" in arguments else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))
