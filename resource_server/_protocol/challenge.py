@@ -1,0 +1,136 @@
+"""The only builder of ``WWW-Authenticate``, and a parser for what others send.
+
+::
+
+    challenge  = auth-scheme [ 1*SP ( token68 / #auth-param ) ]
+    auth-param = token BWS "=" BWS ( token / quoted-string )
+
+References: RFC 9110 section 11, RFC 6750 section 3
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from resource_server._protocol.grammar import is_error_text, is_scope_token, quoted_string
+
+CHALLENGE_HEADER = "www-authenticate"
+
+_TOKEN = r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"  # noqa: S105 - the grammar of an RFC 9110 token, not a secret
+_CONTROL = r"\x00-\x08\x0a-\x1f\x7f"
+_QUOTED = rf'"((?:[^"\\{_CONTROL}]|\\[^{_CONTROL}])*)"'
+_AUTH_PARAM = re.compile(rf"({_TOKEN})[ \t]*=[ \t]*(?:({_TOKEN})|{_QUOTED})")
+_SCHEME = re.compile(rf"({_TOKEN})(?:[ ]+|(?=[ \t]*(?:,|$)))")
+_TOKEN68 = re.compile(r"([A-Za-z0-9\-._~+/]+=*)(?=[ \t]*(?:,|$))")
+_SEPARATOR = re.compile(r"[ \t]*(?:,[ \t]*)+")
+_OWS = re.compile(r"[ \t]*")
+_QUOTED_PAIR = re.compile(r"\\(.)")
+
+
+@dataclass(frozen=True, slots=True)
+class Challenge:
+    """One parsed challenge."""
+
+    scheme: str
+    """In lower case."""
+    params: Mapping[str, str] = field(default_factory=dict[str, str])
+    """Parameter names in lower case."""
+    token68: str | None = None
+
+
+def build_challenge(
+    *, realm: str, error: str | None = None, error_description: str | None = None, scope: tuple[str, ...] = ()
+) -> str:
+    """Write a Bearer challenge; ``realm`` is always there, so it is never bare (RFC 6750 section 3).
+
+    Args:
+        realm: any printable ASCII text; sent as a quoted-string.
+        error: an error code of RFC 6750 section 3.1, or ``None`` where no token was sent.
+        error_description: constant text for developers.
+        scope: the scope tokens needed.
+
+    Raises:
+        ValueError: a value has a character that its parameter cannot carry.
+    """
+    params = {"realm": realm}
+    if error is not None:
+        params["error"] = error
+    if error_description is not None:
+        params["error_description"] = error_description
+    if not all(is_error_text(text) for name, text in params.items() if name != "realm"):
+        message = "error and error_description take printable ASCII without quote and backslash"
+        raise ValueError(message)
+    if scope:
+        if not all(is_scope_token(token) for token in scope):
+            message = "scope takes scope tokens only"
+            raise ValueError(message)
+        params["scope"] = " ".join(scope)
+    return "Bearer " + ", ".join(f"{name}={quoted_string(value)}" for name, value in params.items())
+
+
+def parse_challenges(value: str) -> list[Challenge]:
+    """Read a ``WWW-Authenticate`` field value, which may hold several challenges.
+
+    Args:
+        value: the field value; several fields joined by commas are one list.
+
+    Raises:
+        ValueError: the text is not a list of challenges, or a parameter stands twice in one.
+    """
+    challenges: list[Challenge] = []
+    position = _skip_separators(value, 0)
+    while position < len(value):
+        found = _SCHEME.match(value, position)
+        if found is None:
+            message = f"no authentication scheme at offset {position}"
+            raise ValueError(message)
+        challenge, position = _parse_one(value, found.group(1).lower(), found.end())
+        challenges.append(challenge)
+        position = _skip_separators(value, position)
+    return challenges
+
+
+def _parse_one(value: str, scheme: str, position: int) -> tuple[Challenge, int]:
+    params: dict[str, str] = {}
+    position = _skip_empty_elements(value, position)
+    while found := _AUTH_PARAM.match(value, position):
+        name = found.group(1).lower()
+        if name in params:
+            message = f"parameter {name!r} stands twice in one challenge"
+            raise ValueError(message)
+        bare, quoted = found.group(2), found.group(3)
+        params[name] = bare if bare is not None else _QUOTED_PAIR.sub(r"\1", quoted)
+        position = found.end()
+        following = _SEPARATOR.match(value, position)
+        if following is None or _AUTH_PARAM.match(value, following.end()) is None:
+            return Challenge(scheme, params), _end_of_element(value, position)
+        position = following.end()
+    if found := _TOKEN68.match(value, position):
+        return Challenge(scheme, token68=found.group(1)), found.end()
+    return Challenge(scheme), _end_of_element(value, position)
+
+
+def _skip_empty_elements(value: str, position: int) -> int:
+    """Pass over commas between a scheme with its space and its first parameter: empty elements of the list."""
+    following = _SEPARATOR.match(value, position)
+    if following is None or value[position - 1] != " " or _AUTH_PARAM.match(value, following.end()) is None:
+        return position
+    return following.end()
+
+
+def _end_of_element(value: str, position: int) -> int:
+    """Require that a list element ends here: at a comma or at the end of the field."""
+    blank = _OWS.match(value, position)
+    end = position if blank is None else blank.end()
+    if end < len(value) and value[end] != ",":
+        message = f"unexpected text at offset {end}"
+        raise ValueError(message)
+    return end
+
+
+def _skip_separators(value: str, position: int) -> int:
+    while position < len(value) and value[position] in ", \t":
+        position += 1
+    return position

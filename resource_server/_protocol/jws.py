@@ -1,0 +1,80 @@
+"""Take a compact JWS apart, without verifying anything and without any cryptography.
+
+References: RFC 7515 sections 3.1, 4 and 5.2, RFC 8725 sections 3.7 and 3.10
+"""
+
+from __future__ import annotations
+
+import re
+from base64 import urlsafe_b64decode
+from dataclasses import dataclass, field
+from typing import Any
+
+from resource_server._protocol.strict_json import StrictJSONError, loads_object
+
+MAX_HEADER_BYTES = 8_192
+_COMPACT = re.compile(rb"([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]*)")
+
+
+@dataclass(frozen=True, slots=True)
+class JWS:
+    """A compact JWS whose header is a JSON object with a string ``alg``. Nothing in it is trusted yet."""
+
+    algorithm: str
+    key_id: str | None = field(repr=False)
+    typ: str | None
+    payload: bytes = field(repr=False)
+    signing_input: bytes = field(repr=False)
+    signature: bytes = field(repr=False)
+
+    def claims(self) -> dict[str, Any] | None:
+        """Parse the payload as claims, or return ``None`` where it is not a JSON object (RFC 7519 section 7.2)."""
+        try:
+            return loads_object(self.payload)
+        except StrictJSONError:
+            return None
+
+
+def parse_jws(token: bytes) -> JWS | None:
+    """Parse a token as a compact JWS.
+
+    Header parameters that could point to keys (``jku``, ``jwk``, ``x5u``, ``x5c``) are never looked at. ``crit`` is
+    always refused: no extension is understood here, and ``b64`` must not be used with a JWT (RFC 7797 section 7).
+
+    Returns:
+        The parts, or ``None`` where the token is no well-formed JWS: it may be opaque, or garbage.
+    """
+    found = _COMPACT.fullmatch(token)
+    if found is None or len(found.group(1)) > MAX_HEADER_BYTES:
+        return None
+    try:
+        raw_header, payload, signature = (_decode(part) for part in found.groups())
+        header = loads_object(raw_header)
+    except (StrictJSONError, ValueError):
+        return None
+    algorithm, key_id, typ = header.get("alg"), header.get("kid"), header.get("typ")
+    if not isinstance(algorithm, str) or "crit" in header or "b64" in header:
+        return None
+    if not all(isinstance(header[name], str) for name in ("kid", "typ") if name in header):
+        return None
+    return JWS(algorithm, key_id, typ, payload, token[: found.end(2)], signature)
+
+
+def _decode(part: bytes) -> bytes:
+    """Decode base64url without padding, and refuse bits that encode nothing: one text per value."""
+    decoded = urlsafe_b64decode(part + b"=" * (-len(part) % 4))
+    if len(part) % 4 == 1 or not _is_canonical(part, decoded):
+        message = "not base64url"
+        raise ValueError(message)
+    return decoded
+
+
+def _is_canonical(part: bytes, decoded: bytes) -> bool:
+    remainder = len(decoded) % 3
+    if remainder == 0:
+        return True
+    unused = {1: 0x0F, 2: 0x03}[remainder]
+    return _ALPHABET.index(part[-1]) & unused == 0
+
+
+_ALPHABET = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
