@@ -1,0 +1,70 @@
+"""Find an issuer's endpoints: the configured ones, or those of its metadata.
+
+References: RFC 8414 section 3
+"""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import Literal
+
+from resource_server._protocol.messages import Unavailable
+from resource_server._protocol.metadata import Metadata, metadata_request, metadata_urls, process_metadata_response
+from resource_server._validation.flow import Flow, ask, begin, join
+from resource_server._validation.state import IssuerState
+
+_FRESH = 3600.0
+_RETRY = 30.0
+
+
+def find_endpoint(state: IssuerState, name: Literal["introspection_endpoint", "jwks_uri"]) -> Flow[str | Unavailable]:
+    """Return an endpoint's URL, fetching the metadata where it is not configured."""
+    configured: str | None = getattr(state.policy, name)
+    if configured is not None:
+        return configured
+    metadata = yield from discover(state)
+    if isinstance(metadata, Unavailable):
+        return metadata
+    url: str | None = getattr(metadata, name)
+    if url is None:
+        fault = Unavailable(f"no_{name}", fault="configuration")
+        state.report("metadata", fault)
+        return fault
+    return url
+
+
+def discover(state: IssuerState) -> Flow[Metadata | Unavailable]:
+    """Return the issuer's metadata: what is known, renewed in the background, else fetched once for all who ask."""
+    if state.metadata is None:
+        return (yield from join("metadata", lambda: _fetch(state)))
+    if state.clock.monotonic() >= state.metadata_due:
+        yield from begin("metadata", lambda: _fetch(state))
+    return state.metadata
+
+
+def _fetch(state: IssuerState) -> Flow[Metadata | Unavailable]:
+    found = yield from _try_places(state)
+    now = state.clock.monotonic()
+    if isinstance(found, Metadata):
+        state.metadata, state.metadata_due = found, now + _FRESH
+        return found
+    state.report("metadata", found)
+    if state.metadata is None:
+        return found
+    state.metadata_due = now + _RETRY
+    return state.metadata
+
+
+def _try_places(state: IssuerState) -> Flow[Metadata | Unavailable]:
+    policy = state.policy
+    found: Metadata | Unavailable = Unavailable("not_found", fault="configuration")
+    for url in metadata_urls(policy.issuer):
+        answer = yield from ask(metadata_request(url))
+        if isinstance(answer, Unavailable):
+            return answer
+        found = process_metadata_response(
+            answer, policy.issuer, state.clock.wall(), allow_insecure_http=policy.allow_insecure_http
+        )
+        if answer.status != HTTPStatus.NOT_FOUND:
+            return found
+    return found

@@ -1,0 +1,77 @@
+"""Ask the authorization server about one token.
+
+References: RFC 7662 section 2
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from resource_server._protocol.claims import judge_claims, judge_time
+from resource_server._protocol.introspection import introspection_request, process_introspection_response
+from resource_server._protocol.jws import JWS
+from resource_server._protocol.jwt_access_token import is_foreign
+from resource_server._protocol.messages import HTTPResponse, Unavailable
+from resource_server._validation.discover import find_endpoint
+from resource_server._validation.flow import Flow, ask
+from resource_server._validation.state import IssuerState
+from resource_server._validation.verdict import Active, Inactive, Verdict
+from resource_server.principal import Assurance
+
+_CROSS_CHECKED = ("iss", "sub", "jti")
+
+
+def introspect(state: IssuerState, token: bytes, jws: JWS | None) -> Flow[Verdict | Literal["unsupported_token_type"]]:
+    """Return the authorization server's verdict, or that it wants this kind of token verified locally.
+
+    Args:
+        state: the issuer.
+        token: the access token.
+        jws: the token taken apart, where it is a JWS.
+    """
+    verdict = yield from _introspect(state, token, jws)
+    if isinstance(verdict, Unavailable):
+        state.report("introspection", verdict)
+    return verdict
+
+
+def _introspect(state: IssuerState, token: bytes, jws: JWS | None) -> Flow[Verdict | Literal["unsupported_token_type"]]:
+    if jws is not None and is_foreign(jws):
+        return Inactive("wrong_type")
+    client = state.policy.client
+    endpoint = yield from find_endpoint(state, "introspection_endpoint")
+    if isinstance(endpoint, Unavailable):
+        return endpoint
+    if client is None:
+        return Unavailable("no_client_credentials", fault="configuration")
+    response = yield from ask(introspection_request(endpoint, token, client))
+    return response if isinstance(response, Unavailable) else _read(state, response, jws)
+
+
+def _read(state: IssuerState, response: HTTPResponse, jws: JWS | None) -> Verdict | Literal["unsupported_token_type"]:
+    answer = process_introspection_response(response, state.clock.wall())
+    if isinstance(answer, Unavailable):
+        return answer
+    if isinstance(answer, dict):
+        return _judge(state, answer, jws)
+    if answer == "inactive":
+        return Inactive("inactive")
+    return answer if jws is not None else Unavailable(answer, fault="configuration")
+
+
+def _judge(state: IssuerState, answer: Mapping[str, Any], jws: JWS | None) -> Verdict:
+    policy = state.policy
+    if policy.cross_check and jws is not None and _contradicts(answer, jws):
+        # Somebody else's answer: a mixed-up connection or a broken server. Neither a yes nor a no about this token.
+        return Unavailable("answer_mismatch", fault="configuration")
+    principal = judge_claims(answer, policy.introspection_rules, Assurance.INTROSPECTED)
+    if isinstance(principal, str):
+        return Inactive(principal)
+    expired = judge_time(principal, state.clock.wall(), policy.leeway) == "expired"
+    return Inactive("expired") if expired else Active(principal)
+
+
+def _contradicts(answer: Mapping[str, Any], jws: JWS) -> bool:
+    claims = jws.claims() or {}
+    return any(name in answer and name in claims and answer[name] != claims[name] for name in _CROSS_CHECKED)

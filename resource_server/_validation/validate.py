@@ -1,0 +1,135 @@
+"""The strategy: from a token to a verdict, and what is remembered of it.
+
+::
+
+    introspect                 ask; whatever comes back is the answer
+    introspect_then_jwks       ask; only when nobody answers: a recent yes, else the token's own signature
+    jwks                       the token's own signature
+    jwks_then_introspect       the signature for a JWT, a question for everything else and where there are no keys
+
+A no from the authorization server is final. No fallback overrules it, now or in a later outage.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from hashlib import blake2b
+
+from resource_server._protocol.jws import JWS, parse_jws
+from resource_server._protocol.messages import Unavailable
+from resource_server._validation.flow import Flow
+from resource_server._validation.introspect import introspect
+from resource_server._validation.state import IssuerState
+from resource_server._validation.verdict import Active, Inactive, Verdict
+from resource_server._validation.verify_jwt import judge_content, judge_signature, keep_keys_warm, verify_jwt
+from resource_server.principal import Assurance
+
+FALLBACK_TTL = 5.0
+"""Seconds for which a verdict made in an outage is served before the authorization server is asked again."""
+_CERTAIN = frozenset({"bad_signature", "expired", "inactive"})
+"""Refusals that hold whatever the authorization server would have said."""
+
+
+@dataclass(frozen=True, slots=True)
+class Presented:
+    """A token as it is handed to the strategy."""
+
+    key: bytes
+    """Its digest, under which it is remembered."""
+    token: bytes = field(repr=False)
+
+
+def validate(state: IssuerState, presented: Presented) -> Flow[Verdict]:
+    """Find out about a token, and remember it."""
+    verdict = yield from _decide(state, presented)
+    clock = state.clock
+    state.cache.put(presented.key, verdict, now=clock.monotonic(), wall=clock.wall())
+    return verdict
+
+
+def _decide(state: IssuerState, presented: Presented) -> Flow[Verdict]:
+    strategy, jws = state.policy.strategy, parse_jws(presented.token)
+    if strategy == "jwks":
+        return (yield from verify_jwt(state, jws)) if jws is not None else Inactive("malformed")
+    if strategy == "jwks_then_introspect" and jws is not None:
+        verdict = yield from verify_jwt(state, jws)
+        # A key that is not known here may be known there.
+        if not isinstance(verdict, Unavailable) and verdict != Inactive("unknown_key"):
+            return _unless_buried(state, jws, verdict)
+    answer = yield from introspect(state, presented.token, jws)
+    if isinstance(answer, Inactive) and jws is not None:
+        _bury(state, jws)
+    if strategy == "introspect_then_jwks" and jws is not None:
+        return (yield from _after_introspection(state, presented, jws, answer))
+    if isinstance(answer, str):  # unsupported_token_type, where nothing may be verified locally
+        return Unavailable(answer, fault="configuration")
+    return _or_stale(state, presented, answer)
+
+
+def _after_introspection(state: IssuerState, presented: Presented, jws: JWS, answer: Verdict | str) -> Flow[Verdict]:
+    if isinstance(answer, str):  # unsupported_token_type: this server wants its JWTs verified locally
+        return _unless_buried(state, jws, (yield from verify_jwt(state, jws)))
+    if not isinstance(answer, Unavailable):
+        yield from keep_keys_warm(state)
+        return answer
+    return (yield from _fall_back(state, presented, jws, answer))
+
+
+def _fall_back(state: IssuerState, presented: Presented, jws: JWS, outage: Unavailable) -> Flow[Verdict]:
+    """Nobody answered: a recent yes, else the token's own signature, unless it is known to be inactive."""
+    if not _may_fall_back(state, outage):
+        return outage
+    recent = _or_stale(state, presented, outage)
+    if isinstance(recent, Active):
+        return _unless_buried(state, jws, recent)
+    verdict = _unless_buried(state, jws, (yield from verify_jwt(state, jws)))
+    if isinstance(verdict, Active):
+        return Active(verdict.principal, max_ttl=FALLBACK_TTL)
+    # Whatever else is said of it here (its key is unknown, it is no RFC 9068 token), the authorization server might
+    # have said yes: that nobody can tell is the outage's doing, and is forgotten with it.
+    return verdict if isinstance(verdict, Inactive) and verdict.reason in _CERTAIN else outage
+
+
+def _may_fall_back(state: IssuerState, fault: Unavailable) -> bool:
+    configured = fault.fault == "configuration" and state.policy.fallback_on_configuration_fault
+    return fault.fault == "outage" or configured
+
+
+def _or_stale(state: IssuerState, presented: Presented, answer: Verdict) -> Verdict:
+    """Replace an outage by a yes that is not too old."""
+    if not isinstance(answer, Unavailable):
+        return answer
+    if not _may_fall_back(state, answer):
+        return answer
+    stale = state.cache.stale(presented.key, state.clock.monotonic())
+    if stale is None or stale.principal.assurance is not Assurance.INTROSPECTED:
+        return answer
+    return Active(replace(stale.principal, assurance=Assurance.STALE), max_ttl=0.0)
+
+
+def _bury(state: IssuerState, jws: JWS) -> None:
+    """Keep a token inactive for as long as its signature could bring it back.
+
+    Its ``jti`` is believed only when the signature verifies, or anybody could bury somebody else's token. Where the
+    key is not known, the signed bytes name the token: they are the same in every spelling of its signature.
+    """
+    principal = judge_content(state, jws)
+    if isinstance(principal, Inactive):
+        return
+    verdict = judge_signature(state, jws, principal)
+    if isinstance(verdict, Active):
+        state.tombstones.bury(_signed_bytes(jws), principal.token_id)
+    elif verdict.reason == "unknown_key" or jws.key_id is None:
+        state.tombstones.bury_unproven(_signed_bytes(jws))
+
+
+def _unless_buried(state: IssuerState, jws: JWS, verdict: Verdict) -> Verdict:
+    """Replace a yes by the no that the authorization server has given earlier."""
+    if not isinstance(verdict, Active):
+        return verdict
+    buried = state.tombstones.has(_signed_bytes(jws), verdict.principal.token_id)
+    return Inactive("inactive") if buried else verdict
+
+
+def _signed_bytes(jws: JWS) -> bytes:
+    return blake2b(jws.signing_input, digest_size=32).digest()

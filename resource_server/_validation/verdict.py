@@ -1,0 +1,34 @@
+"""What is known about a token. A verdict is about the token only, never about a request: that is why it can be cached.
+
+``Unavailable`` (no answer to rely on) is the third arm, beside a yes and a no; it is never cached.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from resource_server._protocol.messages import Unavailable
+from resource_server.errors import Reason
+from resource_server.principal import Principal
+
+
+@dataclass(frozen=True, slots=True)
+class Active:
+    """The token is good; its times and bindings are judged anew on every request."""
+
+    principal: Principal
+    max_ttl: float = math.inf
+    """Seconds it may be remembered, where that is less than usual: 0 for a verdict that is old news already."""
+
+
+@dataclass(frozen=True, slots=True)
+class Inactive:
+    """The token is not good. Nothing that happens later makes it so, but for a key that was not known yet."""
+
+    reason: Reason
+
+
+Verdict = Active | Inactive | Unavailable
+
+__all__ = ["Active", "Inactive", "Unavailable", "Verdict"]
