@@ -1,0 +1,115 @@
+"""The exceptions a caller of this package can meet.
+
+::
+
+    ResourceServerError
+      BearerTokenError                 a refusal with a challenge: .error .status .error_description .scope .reason
+        MissingToken                   401, no error code: the request carried no access token
+        InvalidRequest                 400, the request is malformed or carries more than one token
+        InvalidToken                   401, the token is inactive, expired, malformed or cannot be verified
+        InsufficientScope              403, the token is good and grants too little
+      VerificationUnavailable          503 + Retry-After, where an outage is configured to be answered so
+      ConfigurationError(ValueError)   at construction only (and where an application was never installed)
+
+``error_description`` is constant per class: what went wrong with one token is told to the log (``reason``), not to
+whoever sent it. The wire form of all of them is made in one place, ``_protocol/problem.py``.
+
+References: RFC 6750 section 3.1, https://www.rfc-editor.org/rfc/rfc6750#section-3.1
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+Reason = Literal[
+    "algorithm_not_allowed",
+    "bad_signature",
+    "binding_mismatch",
+    "expired",
+    "inactive",
+    "malformed",
+    "not_yet_valid",
+    "too_long",
+    "unavailable",
+    "unknown_key",
+    "wrong_audience",
+    "wrong_issuer",
+    "wrong_type",
+]
+"""Why a token was refused; for logs and events, and for clients only in verbose mode."""
+
+
+class ResourceServerError(Exception):
+    """Root of everything this package raises."""
+
+
+class ConfigurationError(ResourceServerError, ValueError):
+    """Say which option is wrong and what value it had; raised before the first request is served."""
+
+
+class BearerTokenError(ResourceServerError):
+    """A refusal that is answered with a ``WWW-Authenticate`` challenge.
+
+    Args:
+        reason: what happened, one of :data:`Reason`; for logs and events only.
+        scope: the scope tokens the route needs, in the order they are to be printed.
+    """
+
+    status: ClassVar[int]
+    error: ClassVar[str | None]
+    error_description: ClassVar[str | None]
+    reason: Reason | None
+    scope: tuple[str, ...]
+
+    def __init__(self, reason: Reason | None = None, *, scope: tuple[str, ...] = ()) -> None:
+        """Keep the private reason and the scope to print."""
+        super().__init__(self.error or "no access token")
+        self.reason = reason
+        self.scope = scope
+
+
+class MissingToken(BearerTokenError):  # noqa: N818 - the field's word, as in RFC 6750
+    """The request has no access token: a bare challenge, without an error code (RFC 6750 section 3.1)."""
+
+    status = 401
+    error = None
+    error_description = None
+
+
+class InvalidRequest(BearerTokenError):  # noqa: N818 - RFC 6750's own name for it
+    """The request is malformed, or presents a token in more than one way (RFC 6750 section 3.1)."""
+
+    status = 400
+    error = "invalid_request"
+    error_description = "The request is malformed or carries more than one access token"
+
+
+class InvalidToken(BearerTokenError):  # noqa: N818 - RFC 6750's own name for it
+    """The token is not good for this request, for whatever reason (RFC 6750 section 3.1)."""
+
+    status = 401
+    error = "invalid_token"
+    error_description = "The access token is invalid"
+
+
+class InsufficientScope(BearerTokenError):  # noqa: N818 - RFC 6750's own name for it
+    """The token is good, and grants less than the route needs (RFC 6750 section 3.1)."""
+
+    status = 403
+    error = "insufficient_scope"
+    error_description = "The access token does not grant the scope this resource needs"
+
+
+class VerificationUnavailable(ResourceServerError):  # noqa: N818 - named for the condition, not the class of it
+    """The authorization server could not be asked, and an outage is configured to be a 503.
+
+    Args:
+        retry_after: seconds after which asking again makes sense; at least 1 on the wire.
+    """
+
+    status: ClassVar[int] = 503
+
+    def __init__(self, retry_after: float) -> None:
+        """Keep the number of seconds the client is asked to wait."""
+        super().__init__("the access token cannot be verified at the moment")
+        self.retry_after = retry_after

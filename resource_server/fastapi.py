@@ -1,0 +1,399 @@
+"""FastAPI: ``install(app, server)`` once, ``require("scope")`` wherever a route needs a token.
+
+FastAPI reads and parses a request's body before it runs a dependency, so a dependency alone would let a caller without
+a token upload a file, or probe for validation errors. ``install`` puts a middleware next to the router that judges the
+credentials once: before a route begins, at the first read of the body, or when a dependency asks, whichever is first.
+"""
+
+from collections.abc import AsyncGenerator, Iterator, Sequence
+from contextlib import asynccontextmanager
+from http import HTTPStatus
+from typing import Any, ClassVar, Literal, NamedTuple, cast
+
+from fastapi import FastAPI, HTTPException, Request, Security, WebSocket
+from fastapi.openapi.models import HTTPBearer as HTTPBearerModel
+from fastapi.routing import APIRoute
+from fastapi.security.base import SecurityBase
+from starlette.middleware import Middleware
+from starlette.requests import HTTPConnection
+from starlette.responses import Response
+from starlette.routing import BaseRoute
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from resource_server._protocol.messages import RequestParts
+from resource_server._protocol.openapi import describe_flows
+from resource_server._protocol.problem import ErrorResponse
+from resource_server.errors import (
+    BearerTokenError,
+    ConfigurationError,
+    InsufficientScope,
+    VerificationUnavailable,
+)
+from resource_server.principal import Assurance, Principal
+from resource_server.requirements import Requirement, Scopes, all_of
+from resource_server.server import ResourceServer
+
+__all__ = ["install", "require"]
+
+_KEY = "resource_server.call"
+_SCHEME = "BearerToken"
+_MAX_FORM = 65_536
+_FORM = b"application/x-www-form-urlencoded"
+_STARTS = ("http.response.start", "websocket.http.response.start")
+_Refused = BearerTokenError | VerificationUnavailable
+
+
+def require(
+    *scopes: str | Scopes,
+    audience: str | None = None,
+    assurance: Assurance = Assurance.LOCAL,
+    unavailable_status: Literal[401, 503] | None = None,
+    hide: bool = False,
+    ajax_forbidden: bool = False,
+) -> Any:  # noqa: ANN401 - it stands as a default value too, where its type would have to be the parameter's
+    """Demand a token, and of it these scopes; the dependency's value is the :class:`~resource_server.Principal`.
+
+    It works as ``Annotated[Principal, require(...)]``, as a default value, and in the ``dependencies`` of a route, a
+    router or the application; demands at several places add up, and a refusal names all of them.
+
+    Args:
+        scopes: scope tokens, all of which are needed, or requirements made with ``all_of`` and ``any_of``.
+        audience: an audience the token must also have.
+        assurance: the least to accept; ``Assurance.INTROSPECTED`` refuses whatever a signature alone lets in.
+        unavailable_status: 401 or 503 where the token cannot be verified, in place of the server's setting.
+        hide: answer 404 in place of 403.
+        ajax_forbidden: answer 403 in place of 401 to ``X-Requested-With: XMLHttpRequest``.
+
+    Raises:
+        ConfigurationError: a scope is not a scope token, or another argument has no such value.
+    """
+    if unavailable_status not in (None, 401, 503):
+        raise ConfigurationError(f"unavailable_status must be 401 or 503 (got {unavailable_status!r})")
+    if assurance not in list(Assurance):
+        raise ConfigurationError(f"assurance must be one of {', '.join(Assurance)} (got {assurance!r})")
+    requirement = Requirement(
+        scopes=all_of(*scopes),
+        audience=audience,
+        assurance=Assurance(assurance),
+        unavailable_status=unavailable_status,
+        hide=hide,
+        ajax_forbidden=ajax_forbidden,
+    )
+    return Security(_Bearer(requirement), scopes=list(requirement.scopes.preferred))
+
+
+def install(app: FastAPI, server: ResourceServer, *, hide: bool = False, ajax_forbidden: bool = False) -> None:
+    """Let an application judge access tokens wherever it says ``require``.
+
+    Mounted sub-applications are served too, without an ``install`` of their own. Middleware added to the application,
+    such as CORS, surrounds the judgement and so sees the refusals.
+
+    Args:
+        app: the application; not yet started.
+        server: the resource server; started and closed with the application's lifespan where one runs.
+        hide: answer 404 in place of 403 on every route.
+        ajax_forbidden: answer 403 in place of 401 to ``X-Requested-With: XMLHttpRequest`` on every route.
+
+    Raises:
+        ConfigurationError: the application has one already, or has begun to serve.
+    """
+    if app.middleware_stack is not None or any(cast("object", entry.cls) is _Guard for entry in app.user_middleware):
+        raise ConfigurationError("install(app, server) comes once per application, before its first request")
+    # The last entry is the innermost: next to the router, where the matched route is known at the first read.
+    base = Requirement(hide=hide, ajax_forbidden=ajax_forbidden)
+    app.user_middleware.append(Middleware(_Guard, server=server, base=base, routes=app.routes))
+    app.exception_handlers = _HANDLERS | app.exception_handlers
+    original_lifespan, original_openapi = app.router.lifespan_context, app.openapi
+
+    @asynccontextmanager
+    async def lifespan(app: Any) -> AsyncGenerator[Any, None]:  # noqa: ANN401 - of whatever state the application has
+        async with server, original_lifespan(app) as state:
+            yield state
+
+    def openapi() -> dict[str, Any]:
+        schema = original_openapi()
+        if server.metadata is not None:  # *Authorize* in the docs needs the authorization server's flows
+            describe_flows(schema, _SCHEME, server.metadata)
+        return schema
+
+    app.router.lifespan_context = lifespan
+    app.openapi = openapi  # type: ignore[method-assign]
+
+
+class _Bearer(SecurityBase):
+    """The dependency: one callable that is security scheme, token and scope judgement at once."""
+
+    hides_anything: ClassVar[bool] = False
+    """Whether any route of this process hides: only then need one 404 be told from no other."""
+
+    def __init__(self, requirement: Requirement) -> None:
+        self.requirement = requirement
+        _Bearer.hides_anything |= requirement.hide
+        self.model = HTTPBearerModel(description="An OAuth 2.0 access token.")
+        self.scheme_name = _SCHEME
+
+    async def __call__(self, connection: HTTPConnection) -> Principal:
+        call: _Call | None = connection.scope.get(_KEY)
+        if call is None:
+            raise ConfigurationError("a route says require(...), and its application has no install(app, server)")
+        # A middleware of a mounted application may have copied the scope: then only the copy knows the route.
+        call.scope = connection.scope
+        return await call.principal(self.requirement)
+
+
+class _BodyRefused(HTTPException):
+    """Carries a refusal out of the reading of a body: FastAPI lets no other kind of exception through there."""
+
+    def __init__(self, error: _Refused) -> None:
+        # No status, so that an application's handler for, say, every 401 is not taken for one of this.
+        super().__init__(0, detail="")
+        self.error = error
+
+
+class _Demands(NamedTuple):
+    """What a route requires: everything together, and each ``require`` that said a part of it."""
+
+    whole: Requirement
+    parts: tuple[Requirement, ...]
+
+
+class _Guard:
+    """The middleware: gives each request a :class:`_Call`, and knows what each route requires."""
+
+    def __init__(self, app: ASGIApp, server: ResourceServer, base: Requirement, routes: Sequence[BaseRoute]) -> None:
+        self.app = app
+        self.server = server
+        self.base = base
+        self._known: dict[int, tuple[object, _Demands]] = {}
+        for route in _api_routes(routes):
+            _judge_at_entry(route)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await self.app(scope, receive, send)
+            return
+        outer: _Call | None = scope.get(_KEY)
+        if outer is not None:
+            outer.public = True  # this mounted application has an install of its own, and judges for itself
+        call = scope[_KEY] = _Call(self, scope, receive, send)
+        guards_caches = self.base.hide or _Bearer.hides_anything or self.server.token_methods.query
+        try:
+            await self.app(scope, call.receive, call.send if guards_caches else send)
+        finally:
+            # Scope and call know each other: left so, each request would wait for the garbage collector.
+            scope[_KEY] = outer
+
+    def demands(self, scope: Scope) -> _Demands:
+        """Return what the matched route requires: no parts where it is public, or not known yet."""
+        dependant = _dependant(scope)
+        if dependant is None:
+            return _Demands(self.base, ())
+        known = self._known.get(id(dependant))
+        if known is None:
+            # The dependant is kept beside what is known of it: as long as it lives, no other has its id.
+            known = self._known[id(dependant)] = (dependant, self._collect(dependant))
+        return known[1]
+
+    def _collect(self, dependant: Any) -> _Demands:  # noqa: ANN401 - FastAPI's own, not public
+        parts = tuple(_demands(dependant))
+        whole = self.base
+        for part in parts:
+            whole &= part
+        return _Demands(whole, parts)
+
+
+def _dependant(scope: Scope) -> Any:  # noqa: ANN401 - FastAPI's own, not public
+    """Find the matched route's tree of dependencies; an included router's own are kept beside the route."""
+    route = scope.get("route")
+    included = scope.get("fastapi")
+    if included:
+        context = included.get("effective_route_context")
+        if getattr(context, "original_route", None) is route:
+            route = context
+    return getattr(route, "dependant", None)
+
+
+def _demands(dependant: Any) -> Iterator[Requirement]:  # noqa: ANN401 - FastAPI's own, not public
+    if isinstance(dependant.call, _Bearer):
+        yield dependant.call.requirement
+    for inner in dependant.dependencies:
+        yield from _demands(inner)
+
+
+def _api_routes(routes: Sequence[BaseRoute]) -> Iterator[APIRoute]:
+    # A mounted application of another framework may mean something else by its routes.
+    for route in routes if isinstance(routes, list) else ():
+        if isinstance(route, APIRoute):
+            yield route
+        yield from _api_routes(getattr(getattr(route, "original_router", route), "routes", ()))
+
+
+def _judge_at_entry(route: APIRoute) -> None:
+    """Judge requests to a route before FastAPI begins its work on them: a refusal then costs a third.
+
+    Nothing rests on this: a route that is added later is judged where :class:`_Call` says, with the same outcome.
+    """
+    if "handle" in vars(route):
+        return
+    handle_unjudged = route.handle
+
+    async def handle(scope: Scope, receive: Receive, send: Send) -> None:
+        call: _Call | None = scope.get(_KEY)
+        # A route that is included twice can be public in one place.
+        if call is not None and scope["method"] in (route.methods or ()) and call.guard.demands(scope).parts:
+            call.scope = scope
+            await call.principal()
+        await handle_unjudged(scope, receive, send)
+
+    route.handle = handle  # type: ignore[method-assign]
+
+
+class _Call:
+    """One request: judged once, at the first read of its body or by the first dependency that asks."""
+
+    __slots__ = (
+        "_judged",
+        "_parts",
+        "_principal",
+        "_receive",
+        "_replay",
+        "_send",
+        "guard",
+        "public",
+        "requirement",
+        "scope",
+    )
+
+    def __init__(self, guard: _Guard, scope: Scope, receive: Receive, send: Send) -> None:
+        self.guard = guard
+        self.scope = scope
+        self.public = False
+        self.requirement = guard.base
+        self._receive = receive
+        self._send = send
+        self._parts: RequestParts | None = None
+        self._principal: Principal | None = None
+        self._judged: tuple[Requirement, ...] = ()
+        self._replay: list[Message] = []
+
+    async def principal(self, demand: Requirement | None = None) -> Principal:
+        """Judge the request, or return the judgement; `demand` is what the dependency that asks requires.
+
+        It is one of the route's, unless FastAPI did not show it in advance, as where one dependency overrides another.
+        """
+        if self._principal is not None and (demand is None or demand in self._judged):
+            return self._principal
+        requirement, judged = self.guard.demands(self.scope)
+        if demand is not None and demand not in judged:
+            requirement, judged = requirement & demand, (*judged, demand)
+        self.requirement, self._principal = requirement, None
+        handlers = self.scope["starlette.exception_handlers"][0]
+        if _BodyRefused not in handlers:  # a mounted application without an install of its own: teach it
+            handlers.update(_HANDLERS | handlers)
+        try:
+            if self._parts is None:
+                self._parts = await self._read_parts()
+            self._principal = await self.guard.server.authenticate(self._parts, requirement)
+        except InsufficientScope:
+            if requirement.hide and _can_answer(self.scope):
+                raise HTTPException(404) from None
+            raise
+        self._judged = judged
+        return self._principal
+
+    async def receive(self) -> Message:
+        """Pass on a part of the body, once the credentials are judged."""
+        if self._principal is None and not self.public and self.scope["type"] == "http":
+            await self._judge_before_body()
+        if self._replay:
+            return self._replay.pop(0)
+        return await self._receive()
+
+    async def _judge_before_body(self) -> None:
+        if self.guard.demands(self.scope).parts:
+            try:
+                await self.principal()
+            except (BearerTokenError, VerificationUnavailable) as error:
+                raise _BodyRefused(error) from None
+        else:
+            self.public = "route" in self.scope  # or not known yet: an outer reader comes before the router
+
+    async def send(self, message: Message) -> None:
+        """Pass on a part of the response; no 404 may be cached, so that a hidden one looks like any other."""
+        if message["type"] in _STARTS:
+            # A shared cache does not know that a URL can hold a token (RFC 6750 section 2.3).
+            private = self.guard.server.token_methods.query and self._principal is not None
+            directive = b"no-store" if message["status"] == HTTPStatus.NOT_FOUND else b"private" if private else None
+            headers = list(message.get("headers", ()))
+            if directive is not None and all(name.lower() != b"cache-control" for name, _ in headers):
+                message = {**message, "headers": [*headers, (b"cache-control", directive)]}
+        await self._send(message)
+
+    async def _read_parts(self) -> RequestParts:
+        """Collect what is judged: no body, but a short form where a token may be in it, kept for the application."""
+        scope = self.scope
+        parts = RequestParts(scope.get("method", "GET"), scope["headers"], scope["query_string"])
+        if (
+            not self.guard.server.token_methods.form
+            or parts.method in ("GET", "HEAD")
+            or _header(parts, b"content-type").partition(b";")[0].strip().lower() != _FORM
+        ):
+            return parts
+        await self._read_ahead()
+        body = b"".join(message.get("body", b"") for message in self._replay)
+        whole = not self._replay[-1].get("more_body", False)
+        return parts._replace(form=body if whole and body.isascii() else None)
+
+    async def _read_ahead(self) -> None:
+        """Read a form, or so much of one that there is no token in it; the application reads on where this stopped."""
+        size, more = 0, True
+        while more and size <= _MAX_FORM:
+            message = await self._receive()
+            self._replay.append(message)
+            size += len(message.get("body", b""))
+            more = message.get("more_body", False)
+
+
+def _header(parts: RequestParts, name: bytes) -> bytes:
+    return b",".join(value for key, value in parts.headers if key == name)
+
+
+def _can_answer(scope: Scope) -> bool:
+    """Tell whether a refusal can be a real response: some servers can only close a WebSocket's handshake."""
+    return scope["type"] == "http" or "websocket.http.response" in scope.get("extensions", {})
+
+
+async def _render(connection: Request | WebSocket, error: Exception) -> Response | None:
+    """Answer a refusal, of a request or of a WebSocket handshake."""
+    refusal, call = cast("_Refused", error), cast("_Call", connection.scope[_KEY])
+    requirement = call.requirement
+    if requirement.hide and isinstance(refusal, InsufficientScope) and _can_answer(connection.scope):
+        raise HTTPException(404) from None  # raised by the endpoint itself; the application answers it as any other 404
+    parts = RequestParts("", connection.scope["headers"])
+    ajax = _header(parts, b"x-requested-with").strip().lower() == b"xmlhttprequest"
+    forbid = ajax if requirement.ajax_forbidden else None
+    rendered = call.guard.server.render(refusal, accept=_header(parts, b"accept"), forbid=forbid)
+    if isinstance(connection, WebSocket):
+        denied = _RenderedResponse(rendered, head=False)
+        # Where the server can send no response, closing is a bare 403 on the wire.
+        await (connection.send_denial_response(denied) if _can_answer(connection.scope) else connection.close())
+        return None
+    return _RenderedResponse(rendered, head=connection.method == "HEAD")
+
+
+async def _unwrap(_: Request, error: Exception) -> Response:
+    """Go on with the refusal itself: an application may have a handler of its own for it."""
+    raise cast("_BodyRefused", error).error from None
+
+
+_HANDLERS: dict[Any, Any] = {BearerTokenError: _render, VerificationUnavailable: _render, _BodyRefused: _unwrap}
+
+
+class _RenderedResponse(Response):
+    """A response whose bytes are ready."""
+
+    def __init__(self, rendered: ErrorResponse, *, head: bool) -> None:
+        self.status_code = rendered.status
+        self.raw_headers = list(rendered.headers)
+        self.body = b"" if head else rendered.body
+        self.background = None

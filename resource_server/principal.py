@@ -1,0 +1,93 @@
+"""Who is calling: the one value an application receives for an accepted token.
+
+References: RFC 7662 section 2.2, RFC 9068 section 2.2
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, Never, Self
+
+Claims = Mapping[str, Any]
+"""Claims as an application sees them: read-only at every depth."""
+
+
+def _refuse(*_args: object, **_named: object) -> Never:
+    raise TypeError("claims are read-only: many requests may share them")
+
+
+_REFUSED: Any = _refuse
+
+
+class FrozenDict(dict[str, Any]):
+    """A dictionary that cannot be changed, and can be copied, pickled and written as JSON like any other."""
+
+    __delitem__ = __setitem__ = __ior__ = clear = pop = popitem = setdefault = update = _REFUSED
+
+    def __copy__(self) -> Self:
+        """Return itself: what cannot change need not be copied."""
+        return self
+
+    def __deepcopy__(self, _memo: object) -> Self:
+        """Return itself, for its values cannot change either."""
+        return self
+
+    def __reduce__(self) -> tuple[type[Self], tuple[dict[str, Any]]]:
+        """Pickle as an ordinary dictionary, for the usual way is to fill an empty one."""
+        return type(self), (dict(self),)
+
+
+NO_CLAIMS: Claims = FrozenDict()
+
+
+class Assurance(StrEnum):
+    """How sure the resource server is of a principal, from most to least."""
+
+    INTROSPECTED = "introspected"
+    """The authorization server itself said that the token is active."""
+    STALE = "stale"
+    """It said so a while ago, and could not be asked again (``stale_if_error``)."""
+    LOCAL = "local"
+    """The signature and the claims are right; a revocation would not have been seen."""
+
+    @property
+    def rank(self) -> int:
+        """Order the rungs: a higher number is a better-founded yes."""
+        return _RANK[self]
+
+
+_RANK = {Assurance.INTROSPECTED: 2, Assurance.STALE: 1, Assurance.LOCAL: 0}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Principal:
+    """The party a request acts for. Immutable, so that one value may serve many requests."""
+
+    subject: str | None = None
+    """``sub``: the user, or the client itself where it acts for nobody."""
+    client_id: str | None = None
+    """The OAuth client that presented itself to the authorization server."""
+    scopes: frozenset[str] = frozenset()
+    """The scope tokens granted."""
+    issuer: str | None = None
+    """``iss``: the authorization server."""
+    audience: tuple[str, ...] = ()
+    """``aud``: every resource server the token is meant for."""
+    expires_at: float | None = None
+    """``exp`` in seconds since the epoch, or ``None`` where the authorization server named none."""
+    not_before: float | None = None
+    """The earliest moment this token may be used, in seconds since the epoch."""
+    token_id: str | None = None
+    """``jti``."""
+    acr: str | None = None
+    """The authentication context class the user went through."""
+    auth_time: float | None = None
+    """When the user authenticated, in seconds since the epoch."""
+    confirmation: Claims | None = field(default=None, hash=False)
+    """``cnf``: the key or certificate the token is bound to; ``None`` for a plain bearer token."""
+    assurance: Assurance = Assurance.INTROSPECTED
+    """Which rung of the ladder answered."""
+    claims: Claims = field(default_factory=lambda: NO_CLAIMS, repr=False, hash=False)
+    """Every member of the introspection answer or of the JWT; personal data, so not in the ``repr``."""

@@ -1,0 +1,354 @@
+"""Every option, in one place: its name, its unit, its bounds and its default.
+
+The same words are constructor keywords (``cache_ttl``), environment variables (``RESOURCE_SERVER_CACHE_TTL``), lines
+of a ``.env`` file, names of secret files, and keys of a TOML file.
+"""
+
+from __future__ import annotations
+
+import os
+import ssl
+from collections.abc import Iterable
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self, TypedDict
+
+from pydantic import BeforeValidator, Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic_settings import (
+    BaseSettings,
+    DotEnvSettingsSource,
+    EnvSettingsSource,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SecretsSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+from resource_server._protocol.claims import ClaimRules
+from resource_server._protocol.client_auth import ClientAuthMethod, ClientCredentials
+from resource_server._protocol.grammar import is_quotable
+from resource_server._protocol.jwks import ALGORITHMS
+from resource_server._protocol.jwt_access_token import REQUIRED_CLAIMS, JWTProfile
+from resource_server._protocol.problem import ErrorFormat
+from resource_server._protocol.urls import url_problem
+from resource_server._validation.state import Policy, Strategy
+from resource_server.errors import ConfigurationError
+
+ENV_PREFIX = "RESOURCE_SERVER_"
+
+
+def _words(value: object) -> object:
+    """Let a list stand as one text, separated by commas or spaces, as it must in an environment variable."""
+    if isinstance(value, str) and value.lstrip().startswith("["):
+        raise ValueError("must be written with commas or spaces, not as JSON")
+    return value.replace(",", " ").split() if isinstance(value, str) else value
+
+
+def _number(value: object) -> object:
+    """Let a number stand as text, as it must in an environment variable; a literal takes no text for a number."""
+    return int(value) if isinstance(value, str) and value.isdecimal() else value
+
+
+Words = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_words)]
+Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Count = Annotated[int, Field(ge=1)]
+
+
+class Options(TypedDict, total=False):
+    """The keywords of :class:`~resource_server.ResourceServer`, for type checkers; see :class:`Settings` for each."""
+
+    issuer: str
+    audience: str | tuple[str, ...] | list[str]
+    client_id: str
+    client_secret: str
+    client_auth_method: ClientAuthMethod
+    introspection_endpoint: str
+    jwks_uri: str
+    strategy: Strategy
+    cache_ttl: float
+    negative_cache_ttl: float
+    cache_size: int
+    negative_cache_size: int
+    stale_if_error: float
+    fallback_max_age: float
+    fallback_on_configuration_fault: bool
+    unavailable_status: Literal[401, 503]
+    leeway: float
+    timeout: float
+    jwt_profile: JWTProfile
+    algorithms: tuple[str, ...] | list[str]
+    require_audience: bool
+    scope_claims: tuple[str, ...] | list[str]
+    cross_check: bool
+    max_token_length: int
+    query_token: bool
+    form_token: bool
+    realm: str
+    error_format: ErrorFormat
+    verbose_errors: bool
+    allow_insecure_http: bool
+    ca_file: str | Path
+    trust_env: bool
+
+
+class Settings(BaseSettings):
+    """The options of one resource server, validated. Constructed directly it reads nothing but its keywords."""
+
+    model_config = SettingsConfigDict(env_prefix=ENV_PREFIX, extra="forbid", frozen=True, hide_input_in_errors=True)
+
+    issuer: str = Field(description="The authorization server's issuer URL, to the letter.")
+    audience: Words = Field(default=(), description="Our own names, one of which a token's `aud` must contain.")
+    client_id: str | None = Field(default=None, description="Our client identifier at the introspection endpoint.")
+    client_secret: SecretStr | None = Field(default=None, description="Our client secret.")
+    client_auth_method: ClientAuthMethod = Field(
+        default="client_secret_basic", description="How the secret is sent: in a header or in the form."
+    )
+    introspection_endpoint: str | None = Field(default=None, description="Its URL; else from the metadata.")
+    jwks_uri: str | None = Field(default=None, description="The key set's URL; else from the metadata.")
+    strategy: Strategy = Field(
+        default="introspect_then_jwks",
+        description="Whom to ask: the authorization server, the token's own signature, or one after the other.",
+    )
+    cache_ttl: Seconds = Field(default=60.0, description="Seconds a good token is served without asking again.")
+    negative_cache_ttl: Seconds = Field(default=10.0, description="Seconds a bad token is refused unasked.")
+    cache_size: Count = Field(default=50_000, description="How many good tokens are remembered.")
+    negative_cache_size: Count = Field(default=10_000, description="How many bad tokens are remembered.")
+    stale_if_error: Seconds = Field(
+        default=0.0, description="Seconds beyond `cache_ttl` for which an earlier yes is served in an outage."
+    )
+    fallback_max_age: Seconds = Field(
+        default=3600.0, description="Seconds for which the last fetched keys are trusted while no new ones can be had."
+    )
+    fallback_on_configuration_fault: bool = Field(
+        default=False, description="Fall back also where the authorization server refuses our own credentials."
+    )
+    unavailable_status: Annotated[Literal[401, 503], BeforeValidator(_number)] = Field(
+        default=401, description="The answer where a token cannot be verified: 401, or 503 with Retry-After."
+    )
+    leeway: Seconds = Field(default=0.0, le=300, description="Seconds by which the clocks may differ.")
+    timeout: float = Field(default=5.0, gt=0, le=300, description="Seconds for all questions about one token together.")
+    jwt_profile: JWTProfile = Field(
+        default="rfc9068", description="`lenient` accepts `typ: JWT` and tokens with `iss`, `aud` and `exp` only."
+    )
+    algorithms: Words = Field(default=ALGORITHMS, description="The signature algorithms allowed.")
+    require_audience: bool = Field(
+        default=True, description="Refuse an introspected token without `aud`; `False` trusts the authorization server."
+    )
+    scope_claims: Words = Field(default=("scope",), description="Where scopes stand; the first one present counts.")
+    cross_check: bool = Field(
+        default=True, description="Refuse an answer whose iss, sub or jti contradicts the JWT that was asked about."
+    )
+    max_token_length: Count = Field(default=16_384, description="Bytes; a longer token is refused unseen.")
+    query_token: bool = Field(default=False, description="Take a token from the query too. It will be in logs.")
+    form_token: bool = Field(default=False, description="Take a token from a form-urlencoded body too.")
+    realm: str = Field(default="api", description="The realm named in challenges.")
+    error_format: ErrorFormat = Field(
+        default="auto", description="`problem` (RFC 9457), `oauth` (error JSON), or by the request's `Accept`."
+    )
+    verbose_errors: bool = Field(default=False, description="Tell clients why their token was refused.")
+    allow_insecure_http: bool = Field(default=False, description="Talk http to hosts other than this machine.")
+    ca_file: Path | None = Field(default=None, description="PEM file of the certificates to trust instead.")
+    trust_env: bool = Field(default=False, description="Take proxies and certificates from the environment.")
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],  # noqa: ARG003 - the signature is pydantic-settings' own
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - as above
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - as above
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - as above
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Read keywords only: what a constructor call says is all there is."""
+        return (init_settings,)
+
+    @field_validator("algorithms")
+    @classmethod
+    def _known_algorithms(cls, algorithms: tuple[str, ...]) -> tuple[str, ...]:
+        unknown = sorted(set(algorithms) - set(ALGORITHMS))
+        if unknown or not algorithms:
+            message = f"must be some of {', '.join(ALGORITHMS)}"
+            raise ValueError(message)
+        return algorithms
+
+    @field_validator("realm")
+    @classmethod
+    def _sendable_realm(cls, realm: str) -> str:
+        if not is_quotable(realm):
+            message = "must be printable ASCII: it is sent in a header"
+            raise ValueError(message)
+        return realm
+
+    @field_validator("ca_file")
+    @classmethod
+    def _usable_certificates(cls, ca_file: Path | None) -> Path | None:
+        if ca_file is not None:
+            try:
+                ssl.create_default_context(cafile=ca_file)
+            except OSError:
+                message = "is not a file of PEM certificates"
+                raise ValueError(message) from None
+        return ca_file
+
+    @model_validator(mode="after")
+    def _judge_together(self) -> Self:
+        self._judge_urls()
+        if self.strategy != "jwks" and (not self.client_id or not self.client_secret):
+            message = f"strategy {self.strategy!r} introspects, which needs client_id and client_secret"
+            raise ValueError(message)
+        if self.strategy != "introspect" and not self.audience:
+            message = f"strategy {self.strategy!r} verifies JWTs, which needs audience (RFC 9068 section 4)"
+            raise ValueError(message)
+        return self
+
+    def _judge_urls(self) -> None:
+        for name in ("issuer", "introspection_endpoint", "jwks_uri"):
+            url = getattr(self, name)
+            if url is None:
+                continue
+            problem = url_problem(url, allow_insecure_http=self.allow_insecure_http, allow_query=name != "issuer")
+            if problem is not None:
+                shown = "(not shown)" if "@" in url else repr(url)  # it may hold a password
+                message = f"{name} {shown} {problem}"
+                raise ValueError(message)
+
+    @classmethod
+    def build(cls, **options: Any) -> Self:  # noqa: ANN401 - validated here
+        """Validate options.
+
+        Raises:
+            TypeError: an option does not exist.
+            ConfigurationError: a value is not acceptable; the message names the option and the value.
+        """
+        unknown = sorted(set(options) - set(cls.model_fields))
+        if unknown:
+            message = f"ResourceServer has no option {', '.join(map(repr, unknown))}"
+            raise TypeError(message)
+        try:
+            return cls(**options)
+        except ValidationError as error:
+            raise _configuration_error(error, options) from None
+
+    @classmethod
+    def from_env(
+        cls,
+        *,
+        env_file: str | Path | None = ".env",
+        secrets_dir: str | Path | None = None,
+        toml_file: str | Path | None = None,
+        **overrides: Any,  # noqa: ANN401 - validated by build
+    ) -> Self:
+        """Read options from the environment, a ``.env`` file, secret files and a TOML file; the first one wins.
+
+        Args:
+            env_file: a file of ``RESOURCE_SERVER_*`` lines; one that does not exist is passed over.
+            secrets_dir: a folder with one file per option, named like the environment variable, in lower case.
+            toml_file: a TOML file with the options as its top-level keys.
+            overrides: options that win over all of them.
+
+        Raises:
+            ConfigurationError: a value is not acceptable or a file cannot be read.
+        """
+        _refuse_misspelt(os.environ)
+        found: dict[str, Any] = {}
+        try:
+            for source in _sources(env_file, secrets_dir, toml_file):
+                found = {**source(), **found}
+        except (ValueError, OSError) as error:
+            message = f"the configuration cannot be read: {error}"
+            raise ConfigurationError(message) from None
+        unknown = sorted(set(found) - set(cls.model_fields))
+        if unknown:
+            message = f"unknown option {', '.join(map(repr, unknown))} in a configuration file"
+            raise ConfigurationError(message)
+        return cls.build(**(found | overrides))
+
+    def policy(self) -> Policy:
+        """Reduce the options to those that decide about tokens."""
+        rules = ClaimRules(
+            issuer=self.issuer,
+            audience=frozenset(self.audience),
+            require_audience=self.require_audience,
+            scope_claims=self.scope_claims,
+        )
+        return Policy(
+            issuer=self.issuer,
+            strategy=self.strategy,
+            client=self._client(),
+            introspection_rules=rules,
+            jwt_rules=ClaimRules(
+                issuer=self.issuer,
+                audience=rules.audience,
+                required=REQUIRED_CLAIMS[self.jwt_profile],
+                scope_claims=self.scope_claims,
+            ),
+            jwt_profile=self.jwt_profile,
+            algorithms=frozenset(self.algorithms),
+            introspection_endpoint=self.introspection_endpoint,
+            jwks_uri=self.jwks_uri,
+            leeway=self.leeway,
+            fallback_max_age=self.fallback_max_age,
+            fallback_on_configuration_fault=self.fallback_on_configuration_fault,
+            cross_check=self.cross_check,
+            allow_insecure_http=self.allow_insecure_http,
+        )
+
+    def _client(self) -> ClientCredentials | None:
+        if self.client_id is None or self.client_secret is None:
+            return None
+        return ClientCredentials(self.client_id, self.client_secret.get_secret_value(), self.client_auth_method)
+
+
+class _DotEnv(DotEnvSettingsSource):
+    """The file belongs to the whole application: lines that do not bear our prefix are none of our business."""
+
+    def __call__(self) -> dict[str, Any]:
+        ours = ENV_PREFIX.lower()
+        found = super().__call__().items()
+        return {name: value for name, value in found if name in Settings.model_fields or name.startswith(ours)}
+
+
+def _sources(
+    env_file: str | Path | None, secrets_dir: str | Path | None, toml_file: str | Path | None
+) -> list[PydanticBaseSettingsSource]:
+    sources: list[PydanticBaseSettingsSource] = [EnvSettingsSource(Settings)]
+    if env_file is not None:
+        sources.append(_DotEnv(Settings, env_file=env_file))
+    if secrets_dir is not None:
+        if not Path(secrets_dir).is_dir():
+            message = f"{secrets_dir} is not a folder"
+            raise ValueError(message)
+        sources.append(SecretsSettingsSource(Settings, secrets_dir=secrets_dir))
+    if toml_file is not None:
+        if not Path(toml_file).is_file():
+            message = f"{toml_file} is not a file"
+            raise ValueError(message)
+        sources.append(TomlConfigSettingsSource(Settings, toml_file=Path(toml_file)))
+    return sources
+
+
+def _refuse_misspelt(environment: Iterable[str]) -> None:
+    """Refuse a variable that is almost an option: ignoring it would leave a default where a value was meant.
+
+    Others are let be: an orchestrator sets variables of its own for a service that is called ``resource-server``.
+    """
+    names = [name.removeprefix(ENV_PREFIX).lower() for name in environment if name.startswith(ENV_PREFIX)]
+    for name in names:
+        meant = get_close_matches(name, Settings.model_fields, n=1, cutoff=0.85)
+        if meant and name not in Settings.model_fields:
+            message = f"unknown option {ENV_PREFIX}{name.upper()}: did you mean {ENV_PREFIX}{meant[0].upper()}?"
+            raise ConfigurationError(message)
+
+
+def _configuration_error(error: ValidationError, options: dict[str, Any]) -> ConfigurationError:
+    """Name the option and the value of every problem; a secret's value is left out."""
+    lines: list[str] = []
+    for problem in error.errors(include_url=False, include_context=False):
+        name = str(problem["loc"][0]) if problem["loc"] else ""
+        shown = f" (got {options[name]!r})" if name in options and "secret" not in name else ""
+        text = str(problem["msg"]).removeprefix("Value error, ")
+        if problem["type"] == "missing":
+            text, shown = f"is required (in the environment: {ENV_PREFIX}{name.upper()})", ""
+        lines.append(f"{name}: {text}{shown}" if name else text)
+    return ConfigurationError("; ".join(lines))
