@@ -1,0 +1,147 @@
+"""What happens is told as what it is, is logged no more often than is useful, and shows nothing secret."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import FrozenInstanceError, fields
+from typing import Any, get_args, get_type_hints
+
+import pytest
+
+from resource_server import Assurance, Event, LoggingObserver
+from resource_server.events import (
+    AuthorizationServerUnavailable,
+    ConfigurationFault,
+    RequestRefused,
+    RequestUnverifiable,
+    TokenValidated,
+)
+
+OUTAGE = AuthorizationServerUnavailable("introspection", "status_503", 7.0)
+FAULT = ConfigurationFault("introspection", "status_401")
+BAD_TOKEN = RequestRefused(401, "invalid_token", "inactive", "0123456789ab")
+UNVERIFIABLE = RequestUnverifiable(401, "0123456789ab")
+VALIDATED = TokenValidated("0123456789ab", "active", Assurance.LOCAL, None, 0.25)
+
+
+class Ticking:
+    """A clock that is set by hand."""
+
+    def __init__(self, now: float = 0.0) -> None:
+        """Begin at a moment."""
+        self.now = now
+
+    def __call__(self) -> float:
+        """Tell the time."""
+        return self.now
+
+
+@pytest.fixture(autouse=True)
+def everything_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    """Listen at DEBUG."""
+    caplog.set_level(logging.DEBUG, logger="resource_server")
+
+
+def lines(caplog: pytest.LogCaptureFixture) -> list[tuple[str, str]]:
+    """Return level and text of what was logged."""
+    return [(record.levelname, record.getMessage()) for record in caplog.records]
+
+
+@pytest.mark.parametrize(
+    ("event", "level", "text"),
+    [
+        (FAULT, "ERROR", "configuration_fault endpoint=introspection cause=status_401"),
+        (
+            OUTAGE,
+            "WARNING",
+            "authorization_server_unavailable endpoint=introspection cause=status_503 retry_after=7.0",
+        ),
+        (BAD_TOKEN, "DEBUG", str(BAD_TOKEN)),
+        (UNVERIFIABLE, "DEBUG", str(UNVERIFIABLE)),
+        (VALIDATED, "DEBUG", str(VALIDATED)),
+    ],
+    ids=["configuration fault", "outage", "bad token", "unverifiable", "validated"],
+)
+def test_three_kinds_that_nobody_mistakes(
+    caplog: pytest.LogCaptureFixture, event: Event, level: str, text: str
+) -> None:
+    """A configuration fault is an error, an outage a warning, a bad token neither: its sender decides no log level."""
+    LoggingObserver()(event)
+    assert lines(caplog) == [(level, text)]
+    assert [record.name for record in caplog.records] == ["resource_server"]
+
+
+@pytest.mark.parametrize("event", [FAULT, OUTAGE], ids=["configuration fault", "outage"])
+@pytest.mark.parametrize("begin", [0.0, 5.0, 1e9])
+def test_the_same_fault_is_logged_once_in_a_while(caplog: pytest.LogCaptureFixture, event: Event, begin: float) -> None:
+    """A fault that lasts is one line a minute, however many requests meet it; the first one is never lost."""
+    clock = Ticking(begin)
+    observer = LoggingObserver(repeat_after=60.0, monotonic=clock)
+    for elapsed in (0.0, 1.0, 59.9):
+        clock.now = begin + elapsed
+        observer(event)
+    assert len(caplog.records) == 1
+    clock.now = begin + 60.0
+    observer(event)
+    assert len(caplog.records) == 2
+
+
+def test_every_fault_has_its_own_minute(caplog: pytest.LogCaptureFixture) -> None:
+    """Another endpoint, another cause or another kind is news."""
+    observer = LoggingObserver(monotonic=Ticking())
+    events: list[Event] = [
+        OUTAGE,
+        AuthorizationServerUnavailable("jwks", "status_503", 7.0),
+        AuthorizationServerUnavailable("introspection", "timeout", None),
+        FAULT,
+        ConfigurationFault("metadata", "issuer_mismatch"),
+    ]
+    for event in events * 3:
+        observer(event)
+    assert len(caplog.records) == len(events)
+
+
+def test_how_long_to_wait_is_no_news(caplog: pytest.LogCaptureFixture) -> None:
+    """A server that names another ``Retry-After`` each time does not fill the log."""
+    observer = LoggingObserver(monotonic=Ticking())
+    for seconds in range(100):
+        observer(AuthorizationServerUnavailable("introspection", "status_503", float(seconds)))
+    assert len(caplog.records) == 1
+
+
+def test_two_observers_count_for_themselves(caplog: pytest.LogCaptureFixture) -> None:
+    """Two servers in one process do not silence each other."""
+    for observer in (LoggingObserver(), LoggingObserver()):
+        observer(FAULT)
+    assert len(caplog.records) == 2
+
+
+def test_refusals_are_not_limited(caplog: pytest.LogCaptureFixture) -> None:
+    """Who listens at DEBUG wants to see every one."""
+    observer = LoggingObserver(monotonic=Ticking())
+    for _ in range(3):
+        observer(BAD_TOKEN)
+    assert len(caplog.records) == 3
+
+
+ALLOWED_TYPES = {str, int, float, type(None), Assurance}
+
+
+@pytest.mark.rfc("7662-5-a")
+@pytest.mark.parametrize("kind", get_args(Event), ids=lambda kind: kind.__name__)
+def test_no_event_has_room_for_a_secret(kind: Any) -> None:
+    """RFC 7662 §5: events are flat, and none has a field for a token, a claim or an exception."""
+    names = {field.name for field in fields(kind)}
+    known = {"fingerprint", "outcome", "assurance", "reason", "seconds", "status", "error", "endpoint", "cause"}
+    assert names <= known | {"retry_after"}
+    for hint in get_type_hints(kind).values():
+        parts = [part for option in (get_args(hint) or (hint,)) for part in (get_args(option) or (option,))]
+        assert all(isinstance(part, str) or part in ALLOWED_TYPES for part in parts)
+
+
+@pytest.mark.parametrize("event", [FAULT, OUTAGE, BAD_TOKEN, UNVERIFIABLE, VALIDATED], ids=lambda e: type(e).__name__)
+def test_an_event_is_a_value(event: Any) -> None:
+    """An observer may keep an event: nothing changes it."""
+    with pytest.raises((FrozenInstanceError, TypeError)):
+        setattr(event, fields(event)[0].name, "other")
+    assert isinstance(hash(event), int)

@@ -1,0 +1,178 @@
+"""The strategy, rung by rung: who is asked about which token, in which order, and what comes of it."""
+
+from __future__ import annotations
+
+import pytest
+
+from resource_server import InvalidToken, Requirement, VerificationUnavailable
+from resource_server._protocol.messages import HTTPResponse
+from resource_server._validation.verdict import Active, Inactive, Unavailable, Verdict
+from tests.support.jwt import access_token, signing_key
+from tests.support.play import REFUSED, TIMEOUT, Answer, Script, World, answer, key_set, no, unsupported, yes
+
+OPAQUE = "opaque-token"
+JWT = access_token()
+
+OUTAGES: dict[str, Answer] = {
+    "connect": REFUSED,
+    "timeout": TIMEOUT,
+    "429": answer({}, status=429, retry_after="7"),
+    "500": answer({"error": "server_error"}, status=500),
+    "502": answer(b"<html>", status=502, content_type="text/html"),
+    "503": answer({}, status=503),
+    "not JSON": answer(b"{"),
+    "an array": answer([]),
+    "active is a string": answer({"active": "true"}),
+    "active is 1": answer({"active": 1}),
+    "active is null": answer({"active": None}),
+    "active is NaN": answer(b'{"active": NaN}'),
+    "active stands twice": answer(b'{"active": false, "active": true}'),
+    "active is missing": answer({}),
+    "html with a yes": answer({"active": True}, content_type="text/html"),
+    "UTF-16 with a yes": answer({"active": True}, content_type="application/json; charset=utf-16"),
+    "no content type": HTTPResponse(200, (), b'{"active": true}'),
+    "204": HTTPResponse(204),
+    "206 with a yes": answer({"active": True}, status=206),
+    "201 with a yes": answer({"active": True}, status=201),
+}
+FAULTS: dict[str, Answer] = {
+    "400": answer({"error": "invalid_request"}, status=400),
+    "401": answer({"error": "invalid_client"}, status=401),
+    "403": answer({}, status=403),
+    "404": answer({}, status=404),
+    "405": answer({}, status=405),
+    "304": HTTPResponse(304),
+    "302": HTTPResponse(302, (("location", "https://canary.example.com/"),)),
+}
+ANSWERS: list[tuple[str, Answer]] = [
+    ("yes", yes()),
+    ("no", no()),
+    *(("outage", reply) for reply in OUTAGES.values()),
+    *(("fault", reply) for reply in FAULTS.values()),
+    ("unsupported", unsupported()),
+]
+ANSWER_IDS = ["active", "inactive", *OUTAGES, *FAULTS, "unsupported_token_type"]
+
+# For each kind of answer from the introspection endpoint: who was asked in the end, and what came of it.
+# "i" is a question to the introspection endpoint, "k" one for the key set; "/k" fetches it in the background.
+ASKED_ONLY = {
+    "yes": ("i", "introspected"),
+    "no": ("i", "inactive"),
+    "outage": ("i", "unavailable"),
+    "fault": ("i", "unavailable"),
+    "unsupported": ("i", "unavailable"),
+}
+WITH_FALLBACK = {
+    "yes": ("i/k", "introspected"),
+    "no": ("i/k", "inactive"),
+    "outage": ("ik", "local"),
+    "fault": ("i", "unavailable"),
+    "unsupported": ("ik", "local"),
+}
+NEVER_ASKED = dict.fromkeys(ASKED_ONLY, ("k", "local"))
+TABLE = {
+    ("introspect", OPAQUE): ASKED_ONLY,
+    ("introspect", JWT): ASKED_ONLY,
+    ("introspect_then_jwks", OPAQUE): ASKED_ONLY,
+    ("introspect_then_jwks", JWT): WITH_FALLBACK,
+    ("jwks", OPAQUE): dict.fromkeys(ASKED_ONLY, ("", "malformed")),
+    ("jwks", JWT): NEVER_ASKED,
+    ("jwks_then_introspect", OPAQUE): ASKED_ONLY,
+    ("jwks_then_introspect", JWT): NEVER_ASKED,
+}
+WITHOUT_KEYS = {
+    ("introspect_then_jwks", JWT): WITH_FALLBACK
+    | {"outage": ("ik", "unavailable"), "unsupported": ("ik", "unavailable")},
+    ("jwks", JWT): dict.fromkeys(ASKED_ONLY, ("k", "unavailable")),
+    ("jwks_then_introspect", JWT): {kind: ("k" + calls, outcome) for kind, (calls, outcome) in ASKED_ONLY.items()},
+}
+
+
+def outcome_of(verdict: Verdict) -> str:
+    """Name a verdict: how well-founded the yes is, why it is a no, or that nobody can tell."""
+    if isinstance(verdict, Active):
+        return verdict.principal.assurance.value
+    return verdict.reason if isinstance(verdict, Inactive) else "unavailable"
+
+
+def script_for(calls: str, introspection: Answer, jwks: Answer) -> Script:
+    """Write the script of exactly these calls."""
+    answers = {"i": ("introspection", introspection), "k": ("jwks", jwks)}
+    return [answers[call] for call in calls.partition("/")[0]]
+
+
+@pytest.mark.attack("A-K-12", "A-I-3", "A-I-4")
+@pytest.mark.rfc("7662-2.3-a", "7662-2.2-a", "7662-2.2-b")
+@pytest.mark.parametrize(("kind", "reply"), ANSWERS, ids=ANSWER_IDS)
+@pytest.mark.parametrize(("strategy", "token"), TABLE, ids=lambda value: "JWT" if value == JWT else value)
+def test_with_keys(strategy: str, token: str, kind: str, reply: Answer) -> None:
+    """Only an outage, or a server that wants it so, makes a JWT's own signature decide; a no and a 4xx are final."""
+    calls, outcome = TABLE[strategy, token][kind]
+    world = World(strategy=strategy)
+    verdict = world.validate(token, *script_for(calls, reply, key_set(signing_key())))
+    assert outcome_of(verdict) == outcome
+    assert world.background == (["jwks"] if "/k" in calls else [])
+
+
+@pytest.mark.parametrize(("kind", "reply"), ANSWERS, ids=ANSWER_IDS)
+@pytest.mark.parametrize(("strategy", "token"), WITHOUT_KEYS, ids=lambda value: "JWT" if value == JWT else value)
+def test_without_keys(strategy: str, token: str, kind: str, reply: Answer) -> None:
+    """Where no keys can be had either, nobody can tell: that is an outage, and never a no."""
+    calls, outcome = WITHOUT_KEYS[strategy, token][kind]
+    world = World(strategy=strategy)
+    verdict = world.validate(token, *script_for(calls, reply, answer({}, status=500)))
+    assert outcome_of(verdict) == outcome
+
+
+@pytest.mark.attack("A-C-5")
+@pytest.mark.parametrize("reply", [*OUTAGES.values(), *FAULTS.values()], ids=[*OUTAGES, *FAULTS])
+def test_recovery_is_immediate(reply: Answer) -> None:
+    """RFC 7662 §2.3: an error is not a no, so nothing of it is remembered and the next answer counts at once."""
+    world = World(strategy="introspect")
+    assert isinstance(world.validate(OPAQUE, ("introspection", reply)), Unavailable)
+    assert world.cached(OPAQUE) is None
+    assert isinstance(world.validate(OPAQUE, ("introspection", yes())), Active)
+
+
+@pytest.mark.parametrize(("kind", "reply"), ANSWERS, ids=ANSWER_IDS)
+@pytest.mark.parametrize("status", [401, 503])
+def test_what_a_client_sees(kind: str, reply: Answer, status: int) -> None:
+    """An outage is a 401, or where so configured a 503 with a time to wait; a no is a 401 either way."""
+    world = World(strategy="introspect", unavailable_status=status)
+    verdict = world.validate(OPAQUE, ("introspection", reply))
+    if kind == "yes":
+        assert world.admit(verdict).subject == "subject-1"
+    elif kind == "no" or status == 401:
+        with pytest.raises(InvalidToken) as refused:
+            world.admit(verdict)
+        assert refused.value.reason == ("inactive" if kind == "no" else "unavailable")
+    else:
+        with pytest.raises(VerificationUnavailable) as unavailable:
+            world.admit(verdict)
+        assert unavailable.value.retry_after == (7.0 if reply is OUTAGES["429"] else 5.0)
+
+
+@pytest.mark.parametrize(
+    ("server", "route", "refusal"), [(401, 503, VerificationUnavailable), (503, 401, InvalidToken)]
+)
+def test_a_route_decides_for_itself(server: int, route: int, refusal: type[Exception]) -> None:
+    """A route's own way to answer an outage wins over the server's."""
+    world = World(unavailable_status=server)
+    with pytest.raises(refusal):
+        world.admit(Unavailable("connect"), Requirement(unavailable_status=route))
+
+
+@pytest.mark.parametrize("strategy", ["introspect", "introspect_then_jwks", "jwks_then_introspect"])
+def test_malformed_jws_is_asked_about(strategy: str) -> None:
+    """What only looks like a JWT is opaque: the authorization server may know it."""
+    world = World(strategy=strategy)
+    assert outcome_of(world.validate("not.a.jwt", ("introspection", yes()))) == "introspected"
+
+
+@pytest.mark.parametrize("strategy", ["introspect", "introspect_then_jwks", "jwks_then_introspect"])
+@pytest.mark.rfc("8725-3.12-a")
+def test_other_kinds_of_jwt_are_not_asked_about(strategy: str) -> None:
+    """RFC 8725 §3.12: a JWT that names itself another kind of token is refused before anybody is asked."""
+    world = World(strategy=strategy)
+    token = access_token(head={"typ": "logout+jwt"})
+    assert outcome_of(world.validate(token)) == "wrong_type"
