@@ -49,21 +49,26 @@ def validate(state: IssuerState, presented: Presented) -> Flow[Verdict]:
 
 def _decide(state: IssuerState, presented: Presented) -> Flow[Verdict]:
     strategy, jws = state.policy.strategy, parse_jws(presented.token)
-    if strategy == "jwks":
-        return (yield from verify_jwt(state, jws)) if jws is not None else Inactive("malformed")
-    if strategy == "jwks_then_introspect" and jws is not None:
-        verdict = yield from verify_jwt(state, jws)
+    local: Verdict = Inactive("malformed")
+    if strategy in {"jwks", "jwks_then_introspect"} and jws is not None:
+        local = yield from verify_jwt(state, jws)
         # A key that is not known here may be known there.
-        if not isinstance(verdict, Unavailable) and verdict != Inactive("unknown_key"):
-            return _unless_buried(state, jws, verdict)
+        if strategy == "jwks_then_introspect" and not _leaves_doubt(local):
+            return _unless_buried(state, jws, local)
+    if strategy == "jwks":
+        return local
     answer = yield from introspect(state, presented.token, jws)
     if isinstance(answer, Inactive) and jws is not None:
         _bury(state, jws)
     if strategy == "introspect_then_jwks" and jws is not None:
         return (yield from _after_introspection(state, presented, jws, answer))
-    if isinstance(answer, str):  # unsupported_token_type, where nothing may be verified locally
-        return Unavailable(answer, fault="configuration")
+    if isinstance(answer, str):  # unsupported_token_type: what the server does not know, it leaves to the signature
+        return local if strategy != "introspect" else Unavailable(answer, fault="configuration")
     return _or_stale(state, presented, answer)
+
+
+def _leaves_doubt(verdict: Verdict) -> bool:
+    return isinstance(verdict, Unavailable) or verdict == Inactive("unknown_key")
 
 
 def _after_introspection(state: IssuerState, presented: Presented, jws: JWS, answer: Verdict | str) -> Flow[Verdict]:

@@ -124,6 +124,15 @@ def test_without_keys(strategy: str, token: str, kind: str, reply: Answer) -> No
     assert outcome_of(verdict) == outcome
 
 
+def test_key_that_nobody_knows() -> None:
+    """A JWT that the server leaves to its signature, made by a key that it does not publish, is a no, not a fault."""
+    world = World(strategy="jwks_then_introspect")
+    other_keys = key_set(signing_key(name="another"))
+    verdict = world.validate(JWT, ("jwks", other_keys), ("introspection", unsupported()))
+    assert outcome_of(verdict) == "unknown_key"
+    assert world.events == []
+
+
 @pytest.mark.attack("A-C-5")
 @pytest.mark.parametrize("reply", [*OUTAGES.values(), *FAULTS.values()], ids=[*OUTAGES, *FAULTS])
 def test_recovery_is_immediate(reply: Answer) -> None:
