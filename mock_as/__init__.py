@@ -5,19 +5,42 @@ Start with :class:`MockAS`, or with ``python -m mock_as serve``.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from mock_as.clients import Client
-from mock_as.clock import Clock
-from mock_as.errors import UsageError
-from mock_as.mock import MockAS
-from mock_as.tokens import Token
+if TYPE_CHECKING:
+    from mock_as.client import MockASClient
+    from mock_as.clients import Client
+    from mock_as.clock import Clock
+    from mock_as.errors import UsageError
+    from mock_as.mock import MockAS
+    from mock_as.resources import Resource
+    from mock_as.rules import Rule
+    from mock_as.tokens import Token
+    from mock_as.users import User
 
-__all__ = ["Client", "Clock", "MockAS", "Token", "UsageError"]
+__all__ = ["Client", "Clock", "MockAS", "MockASClient", "Resource", "Rule", "Token", "UsageError", "User"]
+
+# Where they are: nothing is loaded before it is asked for, because pytest imports this package at every start.
+_HOMES = {
+    "Client": "mock_as.clients",
+    "Clock": "mock_as.clock",
+    "MockAS": "mock_as.mock",
+    "MockASClient": "mock_as.client",
+    "Resource": "mock_as.resources",
+    "Rule": "mock_as.rules",
+    "Token": "mock_as.tokens",
+    "UsageError": "mock_as.errors",
+    "User": "mock_as.users",
+}
 
 
 def __getattr__(name: str) -> Any:  # noqa: ANN401 - the signature the language prescribes
-    """Read the version when somebody wants to know it."""
+    """Load a public name, or the version, when somebody asks for it."""
+    if name in _HOMES:
+        from importlib import import_module  # noqa: PLC0415 - see above
+
+        value = globals()[name] = getattr(import_module(_HOMES[name]), name)
+        return value
     if name == "__version__":
         from mock_as.version import package_version  # noqa: PLC0415 - see above
 

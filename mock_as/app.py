@@ -1,180 +1,128 @@
-"""The ASGI application: every request is read, held, answered honestly, spoilt, written down and sent, in that order.
+"""The ASGI application: finds the issuer that a path belongs to, and what of it answers.
 
-The OAuth endpoints are plain ASGI, bound to FastAPI's router; the control plane is FastAPI proper.
+The OAuth endpoints are plain ASGI, found by one look into a table; the control plane is FastAPI proper, built once in
+a process and told with every request whose it is.
 """
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
+from functools import cache
 
-from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
-from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from mock_as import endpoint
 from mock_as.authorization_server import HonestServer
-from mock_as.client_authentication import claimed_client_id
-from mock_as.endpoints import control, jwks, metadata
-from mock_as.fault_book import Fault, Incoming
+from mock_as.identity import TENANTS
 from mock_as.issuer import Issuer
-from mock_as.journal import Entry, redact_headers
-from mock_as.messages import BODILESS, Answer, Form, Request, json_answer, oauth_error, parse_form
-from mock_as.network import suffer
-from mock_as.pages import HomePagesOnly
-from mock_as.version import package_version
+from mock_as.messages import Answer
+from mock_as.routes import WELL_KNOWN, Route, find_route
+from mock_as.tenants import Landlord
 
-BODY_LIMIT = 1024 * 1024
-"""The most bytes that a request may have."""
-
-_READ, _WRITE = ("GET", "HEAD"), ("POST",)
+CONTROL = "/_mock"
+"""What the paths of the control plane begin with."""
 
 
-def create_app(issuer: Issuer) -> FastAPI:
-    """Bind the endpoints of an issuer, and the control plane under ``/_mock``.
+class Application:
+    """Answers for an issuer and its tenants.
 
     Args:
-        issuer: the state that they share.
-    """
-    app = FastAPI(
-        title="Mock authorization server",
-        version=package_version(),
-        docs_url="/_mock/docs",
-        redoc_url=None,
-        redirect_slashes=False,
-        openapi_url="/_mock/openapi.json",
-    )
-    app.state.issuer = issuer
-    app.router.routes.extend(_routes(issuer))
-    control.install(app)
-    app.add_middleware(BodyLimit)
-    app.add_middleware(HomePagesOnly, identity=issuer.identity)
-    return app
-
-
-def _routes(issuer: Issuer) -> list[Route]:
-    honest = HonestServer(issuer)
-    endpoints = [
-        Endpoint(issuer, "discovery", _READ, lambda request: metadata.answer(issuer, request)),
-        Endpoint(issuer, "jwks", _READ, lambda request: jwks.answer(issuer, request)),
-        Endpoint(issuer, "token", _WRITE, honest.token),
-        Endpoint(issuer, "introspect", _WRITE, honest.introspect),
-        Endpoint(issuer, "revoke", _WRITE, honest.revoke),
-    ]
-    paths = {endpoint.name: [f"{issuer.identity.path}/{endpoint.name}"] for endpoint in endpoints}
-    paths["discovery"] = metadata.paths(issuer)
-    return [Route(path, _for_pages(endpoint)) for endpoint in endpoints for path in paths[endpoint.name]]
-
-
-def _for_pages(endpoint: ASGIApp) -> ASGIApp:
-    """Let pages of any origin use an endpoint, as *Authorize* in an API's documentation does; not the control plane."""
-    return CORSMiddleware(
-        endpoint,
-        allow_origins=["*"],
-        allow_methods=["GET", "POST"],
-        allow_headers=["*"],
-        expose_headers=["WWW-Authenticate"],
-    )
-
-
-class Endpoint:
-    """One of the OAuth endpoints, as an ASGI application.
-
-    Args:
-        issuer: the state.
-        name: what the endpoint is called in faults and in the journal.
-        methods: the HTTP methods that it takes.
-        answer: works out the honest answer.
+        mock: the issuer.
     """
 
-    def __init__(
-        self, issuer: Issuer, name: str, methods: tuple[str, ...], answer: Callable[[Request], Answer]
-    ) -> None:
-        self.name = name
-        self._issuer = issuer
-        self._methods = methods
-        self._answer = answer
+    def __init__(self, mock: Landlord) -> None:
+        self._mock = mock
+        self._servers: dict[Issuer, HonestServer] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request."""
-        started = time.perf_counter()
-        request = await _read(scope, receive)
-        await self._issuer.gates.pass_through(self.name)
-        fault = self._fault_for(request)
-        error = None if fault is None else fault.network_error
-        if fault is not None and error is not None:
-            self._write_down(request, None, fault, started)
-            if await suffer(fault, error, scope, receive):
-                await _send(self._honest(request), send)
+        if scope["type"] == "lifespan":
+            await _live(receive, send)
             return
-        answer = self._honest(request)
-        if fault is not None:
-            answer = fault.spoil(answer, self._issuer.issuer, self._issuer.clock.now())
-        # Before it is sent: a client that has its answer finds its request in the journal.
-        self._write_down(request, answer.status, fault, started)
-        await _send(answer, send)
-
-    def _honest(self, request: Request) -> Answer:
-        if request.method not in self._methods:
-            allowed = ", ".join(self._methods)
-            return oauth_error("invalid_request", f"This endpoint takes {allowed} only.", 405, {"allow": allowed})
-        return self._answer(request)
-
-    def _fault_for(self, request: Request) -> Fault | None:
-        if not self._issuer.faults:
-            return None
-        token = request.form.get("token") if request.form else None
-        record = self._issuer.tokens.get(token) if token else None
-        incoming = Incoming(
-            endpoint=self.name,
-            method=request.method,
-            client_id=claimed_client_id(request),
-            token=token,
-            sub=record and record.subject,
-            kid=record and record.token.header.get("kid"),
-        )
-        return self._issuer.faults.take(incoming)
-
-    def _write_down(self, request: Request, status: int | None, fault: Fault | None, started: float) -> None:
-        self._issuer.journal.add(
-            Entry(
-                endpoint=self.name,
-                method=request.method,
-                path=request.path,
-                headers=redact_headers(request.headers),
-                form=request.form or Form(),
-                client_id=claimed_client_id(request),
-                status=status,
-                fault=fault.plan.name if fault else None,
-                at=self._issuer.clock.now(),
-                duration=time.perf_counter() - started,
+        found = self._find(scope["path"])
+        if isinstance(found, Answer):
+            await endpoint.send_answer(found, send)
+            return
+        issuer, base, rest = found
+        server = self._server(issuer)
+        # Outside its path there is no issuer, but the control plane.
+        route = find_route(rest) if base == issuer.identity.path else None
+        if route is not None:
+            await _for_pages(server, route)(scope, receive, send) if _has_origin(scope) else await endpoint.answer(
+                server, route, scope, receive, send
             )
+            return
+        scope.update(
+            {"root_path": base, "mock_as.issuer": issuer, "mock_as.server": server, "mock_as.mock": self._mock}
         )
+        await _control()(scope, receive, send)
+
+    def _server(self, issuer: Issuer) -> HonestServer:
+        server = self._servers.get(issuer)
+        if server is None:
+            present = {self._mock, *self._mock.tenants.values()}
+            self._servers = {known: server for known, server in self._servers.items() if known in present}
+            server = self._servers[issuer] = HonestServer(issuer)
+        return server
+
+    def _find(self, path: str) -> tuple[Issuer, str, str] | Answer:
+        """Return the issuer of a path, its own path, and what comes after that; or a refusal."""
+        base = self._mock.identity.path
+        inserted = next((known for known in WELL_KNOWN if path.startswith(f"{known}/")), "")
+        if inserted:
+            # RFC 8414 section 3.1: the path of the issuer comes after the well-known one.
+            path = path.removeprefix(inserted) + inserted
+        if not path.startswith(f"{base}/"):
+            # The control plane is at the root as well, wherever the issuer is.
+            return self._mock, "", path
+        rest = path.removeprefix(base)
+        if not rest.startswith(TENANTS):
+            return self._mock, base, rest
+        name, slash, after = rest.removeprefix(TENANTS).partition("/")
+        tenant = self._mock.tenants.get(name)
+        if tenant is None:
+            return _no_such_issuer(name, path)
+        return tenant, f"{base}{TENANTS}{name}", f"{slash}{after}"
 
 
-async def _read(scope: Scope, receive: Receive) -> Request:
-    headers = tuple((name.decode("latin-1").lower(), value.decode("latin-1")) for name, value in scope["headers"])
-    request = Request(scope["method"], scope["path"], headers, None)
-    form = parse_form(request.header("content-type"), await _body(receive))
-    return Request(request.method, request.path, headers, form)
+def _no_such_issuer(name: str, path: str) -> Answer:
+    hint = f"Make it first: mock.tenant({name!r}), or PUT {CONTROL}/issuers/{name}."
+    return endpoint.problem(404, "Not Found", f"There is no issuer {name!r} here.", hint=hint, path=path)
 
 
-async def _body(receive: Receive) -> bytes:
-    parts: list[bytes] = []
+def _has_origin(scope: Scope) -> bool:
+    return any(name == b"origin" for name, _ in scope["headers"])
+
+
+def _for_pages(server: HonestServer, route: Route) -> ASGIApp:
+    """Let pages of any origin use an endpoint, as *Authorize* in an API's documentation does; not the control plane."""
+
+    async def plain(scope: Scope, receive: Receive, send: Send) -> None:
+        await endpoint.answer(server, route, scope, receive, send)
+
+    return CORSMiddleware(
+        plain,
+        allow_origins=["*"],
+        allow_methods=["GET", "POST", "PUT", "DELETE"],
+        allow_headers=["*"],
+        expose_headers=["WWW-Authenticate", "DPoP-Nonce"],
+    )
+
+
+async def _live(receive: Receive, send: Send) -> None:
     while True:
         message = await receive()
-        parts.append(message.get("body", b""))
-        if not message.get("more_body", False):
-            return b"".join(parts)
+        await send({"type": f"{message['type']}.complete"})
+        if message["type"] == "lifespan.shutdown":
+            return
 
 
-async def _send(answer: Answer, send: Send) -> None:
-    fields = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in answer.headers]
-    body = b"" if answer.status in BODILESS else answer.body
-    if answer.status not in BODILESS:
-        fields.append((b"content-length", str(len(body)).encode()))
-    await send({"type": "http.response.start", "status": answer.status, "headers": fields})
-    await send({"type": "http.response.body", "body": body})
+@cache
+def _control() -> ASGIApp:
+    """Build the control plane when something of it is asked for: FastAPI takes its time."""
+    from mock_as.control import create_control_app  # noqa: PLC0415 - see above
+
+    return BodyLimit(create_control_app())
 
 
 class BodyLimit:
@@ -192,29 +140,13 @@ class BodyLimit:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        messages = await _all_of(receive)
-        if messages is None:
-            await _send(_too_long(), send)
+        body = await endpoint.read_body(receive)
+        if body is None:
+            await endpoint.send_answer(endpoint.too_long(), send)
             return
+        messages: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
 
         async def replay() -> Message:
-            return messages.pop(0) if messages else await receive()
+            return messages.pop() if messages else await receive()
 
         await self._app(scope, replay, send)
-
-
-async def _all_of(receive: Receive) -> list[Message] | None:
-    """Read a body to its end, or not at all."""
-    messages: list[Message] = []
-    size = 0
-    while not messages or messages[-1].get("more_body", False):
-        messages.append(await receive())
-        size += len(messages[-1].get("body", b""))
-        if size > BODY_LIMIT:
-            return None
-    return messages
-
-
-def _too_long() -> Answer:
-    document = {"title": "Content Too Large", "status": 413, "detail": f"A body may have {BODY_LIMIT} bytes."}
-    return json_answer(document, 413, {"content-type": "application/problem+json", "connection": "close"})

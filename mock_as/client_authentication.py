@@ -1,61 +1,33 @@
-"""Who is calling: the credentials of a client, in either place they may be in.
+"""Who is calling: the credentials of a client, in whichever place they are.
 
 References: RFC 6749 section 2.3
 """
 
 from __future__ import annotations
 
-import base64
-import binascii
 from collections.abc import Callable
-from urllib.parse import unquote_plus
+from typing import Any
 
-from authlib.oauth2.rfc6749 import OAuth2Request
+from authlib.oauth2.rfc6749 import InvalidClientError, InvalidRequestError, OAuth2Request
 from authlib.oauth2.rfc6749.requests import BasicOAuth2Payload
 
+from mock_as.client_certificate import is_own, is_registered, shown_certificate
 from mock_as.clients import Client
+from mock_as.credentials import basic_credentials
+from mock_as.jwts import MAC_ALGORITHMS, JWTError, read
 from mock_as.messages import Form, Request
 
 # Authlib refuses plain http. The mock may be served under it, so it is shown a URL that nobody dereferences.
 _SECURE_URI = "https://as.example.test/"
-
-
-def basic_credentials(request: Request) -> tuple[str, str] | None:
-    """Read the credentials of HTTP Basic.
-
-    The id and the secret are form-encoded before they are joined: a ``+`` stands for a space, which Authlib's own
-    reader does not know.
-
-    Args:
-        request: the request.
-
-    Returns:
-        Id and secret, or ``None`` where there are none that can be read.
-
-    References: RFC 6749 section 2.3.1, RFC 7617 section 2
-    """
-    scheme, _, encoded = (request.header("authorization") or "").partition(" ")
-    if scheme.lower() != "basic":
-        return None
-    try:
-        text = base64.b64decode(encoded.strip(), validate=True).decode()
-        user, colon, password = text.partition(":")
-        decoded = unquote_plus(user, errors="strict"), unquote_plus(password, errors="strict")
-    except (binascii.Error, ValueError):
-        return None
-    return decoded if colon else None
-
-
-def claimed_client_id(request: Request) -> str | None:
-    """Return who the client says it is, proven or not."""
-    credentials = basic_credentials(request)
-    if credentials is not None:
-        return credentials[0]
-    return None if request.form is None else request.form.get("client_id")
+_UNAUTHORIZED = 401
 
 
 class Message(OAuth2Request):
     """A request as Authlib wants it."""
+
+    client: Any
+    """The client, once it has authenticated."""
+    user: Any
 
     def __init__(self, request: Request) -> None:
         super().__init__(request.method, _SECURE_URI, headers=dict(request.headers))
@@ -71,7 +43,45 @@ class Message(OAuth2Request):
         return self._form
 
 
+class NotAuthenticatedError(InvalidClientError):
+    """Nobody knows who is calling."""
+
+    def __init__(self, description: str = "The client is unknown, or its credentials are not right.") -> None:
+        super().__init__(description, status_code=_UNAUTHORIZED)
+
+
 FindClient = Callable[[str], Client | None]
+
+
+def presented_methods(message: Message) -> tuple[str, ...]:
+    """Return the methods by which a request tries to authenticate its client.
+
+    A client whose credentials are wrong must not get in as one that needs none, so that no method is tried whose
+    credentials are not there.
+
+    Args:
+        message: the request.
+
+    Raises:
+        InvalidRequestError: the client authenticates in more than one way.
+
+    References: RFC 6749 section 2.3
+    """
+    form = message.form
+    present = (message.request.header("authorization") is not None, "client_secret" in form, "client_assertion" in form)
+    if sum(present) > 1:
+        raise InvalidRequestError("The client authenticates in more than one way.")
+    in_header, in_form, in_assertion = present
+    if in_header:
+        return ("client_secret_basic",)
+    if in_form:
+        return ("client_secret_post",)
+    if in_assertion:
+        return (_assertion_method(form["client_assertion"]),)
+    if shown_certificate(message.request) is None:
+        return ("none",)
+    # A public client may show a certificate too, for its tokens to be bound to.
+    return "tls_client_auth", "self_signed_tls_client_auth", "none"
 
 
 def authenticate_basic(find: FindClient, message: Message) -> Client | None:
@@ -85,8 +95,37 @@ def authenticate_post(find: FindClient, message: Message) -> Client | None:
     return _authenticated(find, (client_id, secret) if client_id and secret else None)
 
 
+def authenticate_by_name(find: FindClient, message: Message) -> Client | None:
+    """Return the client whose registered name its certificate has."""
+    return _certified(find, message, is_registered)
+
+
+def authenticate_self_signed(find: FindClient, message: Message) -> Client | None:
+    """Return the client whose own certificate it is."""
+    return _certified(find, message, is_own)
+
+
+def authenticate_public(find: FindClient, message: Message) -> Client | None:
+    """Return the client that the request names, and believe it."""
+    return find(message.form.get("client_id", ""))
+
+
 def _authenticated(find: FindClient, credentials: tuple[str, str] | None) -> Client | None:
     if credentials is None:
         return None
     client = find(credentials[0])
     return client if client is not None and client.check_client_secret(credentials[1]) else None
+
+
+def _certified(find: FindClient, message: Message, judge: Callable[[Client, bytes], bool]) -> Client | None:
+    certificate = shown_certificate(message.request)
+    client = find(message.form.get("client_id", ""))
+    return client if client and certificate is not None and judge(client, certificate) else None
+
+
+def _assertion_method(assertion: str) -> str:
+    try:
+        alg = read(assertion).header.get("alg")
+    except JWTError:
+        alg = None
+    return "client_secret_jwt" if isinstance(alg, str) and alg in MAC_ALGORITHMS else "private_key_jwt"

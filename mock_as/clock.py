@@ -67,6 +67,14 @@ class Clock:
         """Go back to the real time."""
         self._offset, self._frozen = 0.0, None
 
+    def dump(self) -> tuple[float, float | None]:
+        """Return how far the clock has been moved, and where it stands still."""
+        return self._offset, self._frozen
+
+    def load(self, dumped: tuple[float, float | None]) -> None:
+        """Go back to how the clock once was moved."""
+        self._offset, self._frozen = dumped
+
 
 def _finite(field: str, seconds: float) -> float:
     if not math.isfinite(seconds):

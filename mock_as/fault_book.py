@@ -1,66 +1,20 @@
-"""When the authorization server misbehaves: the rules that tests set."""
+"""When the authorization server misbehaves: the rules that tests set, and how far they have been carried out."""
 
 from __future__ import annotations
 
 import itertools
-import re
 import threading
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from typing import Any
 
-from mock_as.errors import UsageError, unknown
-from mock_as.faults import ACTIONS, NETWORK, Scene
-from mock_as.journal import ENDPOINTS
+from mock_as.fault_plan import MATCHABLE, Incoming, Plan, Step, Wish, make_plan
+from mock_as.faults import ACTIONS, LATE, NETWORK, TLS, Scene
+from mock_as.journal import redact_headers
 from mock_as.latches import Latch
-from mock_as.messages import Answer, encode_json
+from mock_as.messages import Answer
 
-MATCHABLE = ("client_id", "kid", "method", "sub", "token")
-"""What a rule can ask of a request."""
-
-_STATUSES = range(200, 600)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Incoming:
-    """What a rule can know about a request."""
-
-    endpoint: str
-    method: str
-    client_id: str | None
-    token: str | None
-    sub: object
-    kid: object
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
-    """What is to happen to which requests."""
-
-    endpoint: str
-    action: str | None = None
-    argument: str | None = None
-    status: int | None = None
-    body: bytes | None = None
-    headers: Mapping[str, str] = field(default_factory=dict[str, str])
-    match: Mapping[str, Any] = field(default_factory=dict[str, Any])
-    times: int | None = None
-
-    def only_for(self, **facts: str) -> Plan:
-        """Return the plan with other facts to look for."""
-        return replace(self, match={**self.match, **facts})
-
-    @property
-    def name(self) -> str:
-        """The action, as the journal has it."""
-        if self.action is None:
-            return "custom"
-        return self.action if self.argument is None else f"{self.action}({self.argument})"
-
-    def concerns(self, incoming: Incoming) -> bool:
-        """Tell whether a request is one that the plan is about."""
-        wanted = self.endpoint in (incoming.endpoint, "*")
-        return wanted and all(getattr(incoming, name) == fact for name, fact in self.match.items())
+__all__ = ["MATCHABLE", "Fault", "FaultBook", "Happening", "Incoming", "Plan", "Wish", "make_plan"]
 
 
 class Fault:
@@ -69,46 +23,52 @@ class Fault:
     Args:
         fault_id: its name in the control plane.
         plan: what to do.
+        since: when it was set, in seconds since the epoch.
     """
 
-    def __init__(self, fault_id: str, plan: Plan) -> None:
+    def __init__(self, fault_id: str, plan: Plan, since: float) -> None:
         self.id = fault_id
         self.plan = plan
+        self.since = since
+        self.seen = 0
+        """How many requests it could have happened to."""
         self.applied = 0
+        """How often it has happened."""
         self.latch = Latch()
         """Holds the connections that the fault leaves hanging."""
 
     @property
-    def network_error(self) -> str | None:
-        """The exception of httpx that the fault is, if it is the connection that fails."""
-        return NETWORK.get(self.plan.action or "")
-
-    @property
     def exhausted(self) -> bool:
         """Whether it has happened as often as it was to."""
-        return self.plan.times is not None and self.applied >= self.plan.times
+        return self.plan.limit is not None and self.applied >= self.plan.limit
 
     @property
     def left(self) -> bool:
         """Whether something that it was told to do has not happened."""
-        return not self.exhausted if self.plan.times is not None else self.applied == 0
+        return not self.exhausted if self.plan.limit is not None else self.applied == 0
 
-    def spoil(self, answer: Answer, issuer: str, now: float) -> Answer:
-        """Return what is sent in the place of the honest answer.
+    @property
+    def concerns_handshakes(self) -> bool:
+        """Whether what happens next happens before there is a request."""
+        step = self.plan.step(self.applied)
+        return step is not None and step.action in TLS
+
+    def is_due(self, chance: Callable[[], float]) -> bool:
+        """Count a request that it could happen to, and tell whether it does.
 
         Args:
-            answer: the honest one.
-            issuer: the URL of the issuer.
-            now: the time, in seconds since the epoch.
+            chance: returns a random number from 0 to 1, without 1.
         """
-        plan = self.plan
-        if plan.action is not None:
-            answer = ACTIONS[plan.action].spoil(answer, Scene(issuer, now, plan.argument or ""))
-        return replace(
-            answer.with_headers(plan.headers),
-            status=answer.status if plan.status is None else plan.status,
-            body=answer.body if plan.body is None else plan.body,
-        )
+        plan, number = self.plan, self.seen - self.plan.after
+        self.seen += 1
+        return number >= 0 and number % plan.every == 0 and (plan.probability >= 1 or chance() < plan.probability)
+
+    def happen(self) -> Happening | None:
+        """Count that it happens; return what, unless it is nothing this time."""
+        step, latch = self.plan.step(self.applied), self.latch
+        # Whoever sees the count can release what is held: the latch has been taken by then.
+        self.applied += 1
+        return None if step is None else Happening(self.plan, step, self.applied, self.since, latch)
 
     def release(self) -> None:
         """Let the connections go on that the fault has left hanging; the next ones hang again."""
@@ -118,22 +78,77 @@ class Fault:
     def describe(self) -> dict[str, Any]:
         """Return what the control plane shows."""
         plan = self.plan
-        left = None if plan.times is None else plan.times - self.applied
-        match, headers = dict(plan.match), dict(plan.headers)
+        left = None if plan.limit is None else plan.limit - self.applied
+        match = dict(plan.match)
         if "token" in match:
             match["token"] = "***"  # noqa: S105 - in place of one
+        if "header" in match:
+            match["header"] = dict(redact_headers(tuple(match["header"].items())))
         facts = {"id": self.id, "endpoint": plan.endpoint, "action": plan.name, "status": plan.status}
-        return {**facts, "headers": headers, "match": match, "applied": self.applied, "left": left}
+        when = {"times": plan.times, "after": plan.after, "every": plan.every, "probability": plan.probability}
+        return {**facts, **when, "headers": dict(plan.headers), "match": match, "applied": self.applied, "left": left}
 
     def __repr__(self) -> str:
-        happened = f"{self.applied}" if self.plan.times is None else f"{self.applied} of {self.plan.times}"
+        happened = f"{self.applied}" if self.plan.limit is None else f"{self.applied} of {self.plan.limit}"
         return f"Fault({self.plan.endpoint!r}, {self.plan.name!r}, applied={happened})"
 
 
-class FaultBook:
-    """The faults that are set, in the order in which they were: the first that concerns a request happens to it."""
+@dataclass(frozen=True, slots=True)
+class Happening:
+    """A fault as it happens to one request."""
 
-    def __init__(self) -> None:
+    plan: Plan
+    step: Step
+    count: int
+    """How often the fault has happened, this time included."""
+    since: float
+    """When the fault was set, in seconds since the epoch."""
+    latch: Latch
+
+    @property
+    def name(self) -> str:
+        """The action, as the journal has it."""
+        return self.step.name
+
+    @property
+    def network(self) -> str | None:
+        """The action, if it is the connection that fails and not the answer that is wrong."""
+        return self.step.action if self.step.action in NETWORK else None
+
+    @property
+    def answers(self) -> bool:
+        """Whether there is an answer already, however it gets to the client."""
+        return self.network is None or self.network in LATE
+
+    def spoil(self, answer: Answer, scene: Scene) -> Answer:
+        """Return what is sent in the place of the honest answer.
+
+        Args:
+            answer: the honest one.
+            scene: where and when.
+        """
+        plan, action = self.plan, self.step.action
+        if action is not None:
+            scene = replace(scene, argument=self.step.argument, count=self.count, since=self.since)
+            answer = ACTIONS[action](answer, scene)
+        return replace(
+            answer.with_headers(plan.headers),
+            status=answer.status if plan.status is None else plan.status,
+            body=answer.body if plan.body is None else plan.body,
+        )
+
+
+class FaultBook:
+    """The faults that are set, in the order in which they were: the first that concerns a request happens to it.
+
+    Args:
+        now: tells the time, in seconds since the epoch.
+        fraction: returns a random number from 0 to 1, without 1.
+    """
+
+    def __init__(self, now: Callable[[], float], fraction: Callable[[], float]) -> None:
+        self._now = now
+        self._fraction = fraction
         self._lock = threading.Lock()
         self._faults: list[Fault] = []
         self._numbers = itertools.count(1)
@@ -151,17 +166,32 @@ class FaultBook:
             plan: what is to happen.
         """
         with self._lock:
-            fault = Fault(f"fault-{next(self._numbers)}", plan)
+            fault = Fault(f"fault-{next(self._numbers)}", plan, self._now())
             self._faults.append(fault)
             return fault
 
-    def take(self, incoming: Incoming) -> Fault | None:
-        """Return the fault that happens to a request, and count it."""
+    def take(self, incoming: Incoming) -> Happening | None:
+        """Return the fault that happens to a request, and count it.
+
+        Args:
+            incoming: the request.
+        """
         with self._lock:
             for fault in self._faults:
-                if not fault.exhausted and fault.plan.concerns(incoming):
-                    fault.applied += 1
-                    return fault
+                if fault.exhausted or not fault.plan.concerns(incoming):
+                    continue
+                # Over a socket, a handshake has had its fault before there was a request.
+                if not (incoming.over_socket and fault.concerns_handshakes) and fault.is_due(self._fraction):
+                    return fault.happen()
+        return None
+
+    def take_handshake(self) -> str | None:
+        """Return the fault that happens to a TLS handshake, and count it."""
+        with self._lock:
+            for fault in self._faults:
+                if not fault.exhausted and fault.concerns_handshakes and fault.is_due(self._fraction):
+                    happening = fault.happen()
+                    return None if happening is None else happening.step.action
         return None
 
     def remove(self, fault_id: str) -> bool:
@@ -187,119 +217,22 @@ class FaultBook:
         for fault in gone:
             fault.release()
 
+    def dump(self) -> list[tuple[Fault, int, int]]:
+        """Return the faults that are set, and how far each has been carried out."""
+        with self._lock:
+            return [(fault, fault.applied, fault.seen) for fault in self._faults]
+
+    def load(self, dumped: list[tuple[Fault, int, int]]) -> None:
+        """Go back to the faults that once were set; those set since are taken back."""
+        kept = [fault for fault, _, _ in dumped]
+        with self._lock:
+            gone, self._faults = [fault for fault in self._faults if fault not in kept], kept
+            for fault, applied, seen in dumped:
+                fault.applied, fault.seen = applied, seen
+        for fault in gone:
+            fault.release()
+
     def reset(self) -> None:
         """Take every fault back, and count anew."""
         self.clear()
         self._numbers = itertools.count(1)
-
-
-# ------------------------------------------------------------------------------------------------- reading a plan
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Wish:
-    """What a test wants to happen; :meth:`mock_as.issuer.Issuer.fault` says what each part means."""
-
-    endpoint: str
-    action: str | int | None = None
-    status: int | None = None
-    retry_after: float | str | None = None
-    times: int | None = None
-    body: str | bytes | Mapping[str, Any] | None = None
-    headers: Mapping[str, str] | None = None
-    match: Mapping[str, Any] = field(default_factory=dict[str, Any])
-
-
-def make_plan(wish: Wish) -> Plan:
-    """Turn a wish into a plan.
-
-    Args:
-        wish: what a test wants to happen.
-
-    Raises:
-        UsageError: something is not one of what there is.
-    """
-    fields = {} if wish.retry_after is None else {"retry-after": _as_text(wish.retry_after)}
-    fields |= {name.lower(): value for name, value in (wish.headers or {}).items()}
-    _judge(wish)
-    _judge_headers(fields)
-    action, status = wish.action, wish.status
-    if action is None and status is None and wish.body is None and not fields:
-        raise UsageError("action", "say what is to happen: an action, a status, headers or a body")
-    if status is not None and (action == "status" or (action is None and wish.body is None)):
-        # An answer with a status of its own has a body of its own as well.
-        action, status = status, None
-    name, argument = (None, None) if action is None else _parse_action(wish.endpoint, action)
-    return Plan(
-        endpoint=wish.endpoint,
-        action=name,
-        argument=argument,
-        status=status,
-        body=_as_bytes(wish.body),
-        headers=fields,
-        match=wish.match,
-        times=wish.times,
-    )
-
-
-def _as_text(retry_after: float | str) -> str:
-    return retry_after if isinstance(retry_after, str) else f"{retry_after:.15g}"
-
-
-def _as_bytes(body: str | bytes | Mapping[str, Any] | None) -> bytes | None:
-    if isinstance(body, Mapping):
-        return encode_json(body)
-    # Half a character has bytes as well, if not ones that a reader would accept.
-    return body.encode(errors="surrogatepass") if isinstance(body, str) else body
-
-
-def _judge(wish: Wish) -> None:
-    if wish.endpoint not in {"*", *ENDPOINTS}:
-        raise unknown("endpoint", wish.endpoint, {"*", *ENDPOINTS})
-    if wish.status is not None and wish.status not in _STATUSES:
-        raise UsageError("status", f"{wish.status} is not a status from 200 to 599")
-    if wish.times is not None and wish.times < 1:
-        raise UsageError("times", f"{wish.times} is not a number of times; leave it out for always")
-    for name in wish.match:
-        if name not in MATCHABLE:
-            raise unknown("match", name, MATCHABLE)
-
-
-_FIELD_NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9a-z]+")
-_FIELD_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
-
-
-def _judge_headers(fields: Mapping[str, str]) -> None:
-    """Refuse what is no header field: a server would choke on it, which is none of the faults.
-
-    References: RFC 9110 section 5
-    """
-    for name, value in fields.items():
-        if not _FIELD_NAME.fullmatch(name) or not _FIELD_VALUE.fullmatch(value):
-            raise UsageError("headers", f"{name!r}: {value!r} is not a header field")
-
-
-_CALL = re.compile(r"(?P<name>\w+)(?:\((?P<argument>.*)\))?")
-
-
-def _parse_action(endpoint: str, action: str | int) -> tuple[str, str | None]:
-    """Read an action, such as ``timeout``, ``503``, ``status(503)`` or ``redirect(https://example.com/)``."""
-    text = f"status({action})" if str(action).isdigit() else str(action)
-    found = _CALL.fullmatch(text)
-    name = found["name"] if found else text
-    argument = found["argument"] if found else None
-    if name not in ACTIONS and name not in NETWORK:
-        raise unknown("action", name, [*ACTIONS, *NETWORK])
-    if name in ACTIONS and not (ENDPOINTS if endpoint == "*" else {endpoint}) <= ACTIONS[name].endpoints:
-        raise UsageError("action", f"{name!r} is for {', '.join(sorted(ACTIONS[name].endpoints))}, not for {endpoint}")
-    _judge_argument(name, argument)
-    return name, argument
-
-
-def _judge_argument(name: str, argument: str | None) -> None:
-    if name == "status" and (argument or "") not in {str(status) for status in _STATUSES}:
-        raise UsageError("action", f"status({argument or ''}) is not a status from 200 to 599")
-    if name == "redirect":
-        _judge_headers({"location": argument or ""})
-    elif name != "status" and argument is not None:
-        raise UsageError("action", f"{name!r} takes no argument")

@@ -16,6 +16,8 @@ AUTO = "auto"
 """In the place of an issuer: the address it is served under."""
 IN_PROCESS = "https://as.example.test"
 """Who an issuer without a name is while it is not served."""
+TENANTS = "/t/"
+"""Between the path of an issuer and the name of a tenant of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +30,17 @@ class URLs:
     revocation: str
     jwks: str
     metadata: str
+    authorization: str
+    userinfo: str
+    pushed_authorization: str
+    device_authorization: str
+    device: str
+    """Where a person enters the code of a device."""
+    registration: str
+    end_session: str
+    openid_configuration: str
+    admin: str
+    """The control plane."""
 
 
 class Identity:
@@ -36,15 +49,22 @@ class Identity:
     Args:
         issuer: an http(s) URL, or :data:`AUTO`; ``None`` for the address it is served under, and :data:`IN_PROCESS`
             while it is not served.
+        front_url: where browsers reach the server: scheme, host and port; by default those of the issuer.
+        back_url: where other servers reach it: likewise.
 
     Raises:
-        UsageError: it is neither.
+        UsageError: one of them is none of these.
     """
 
-    def __init__(self, issuer: str | None) -> None:
+    def __init__(self, issuer: str | None, front_url: str | None = None, back_url: str | None = None) -> None:
         if issuer not in (None, AUTO):
-            _judge(str(issuer))
+            _judge("issuer", str(issuer))
+        for name, url in (("front_url", front_url), ("back_url", back_url)):
+            if url is not None:
+                _judge_origin(name, url)
         self._configured = issuer
+        self._front = front_url
+        self._back = back_url
         self._served_at: str | None = None
 
     @property
@@ -63,9 +83,10 @@ class Identity:
         return self._served_at
 
     @property
-    def host(self) -> str | None:
-        """The host of the issuer, where it has been named."""
-        return None if self._configured == AUTO else urlsplit(self._configured or IN_PROCESS).hostname
+    def hosts(self) -> frozenset[str]:
+        """The hosts that have been named for the server."""
+        named = (IN_PROCESS if self._configured is None else self._configured, self._front, self._back)
+        return frozenset(host for url in named if url and (host := urlsplit(url).hostname))
 
     @property
     def path(self) -> str:
@@ -73,16 +94,36 @@ class Identity:
         return "" if self._configured in (None, AUTO) else urlsplit(str(self._configured)).path.rstrip("/")
 
     @property
+    def front(self) -> str:
+        """What the URLs for browsers begin with."""
+        return self._base(self._front)
+
+    @property
+    def back(self) -> str:
+        """What the URLs for other servers begin with."""
+        return self._base(self._back)
+
+    @property
     def urls(self) -> URLs:
         """Where the endpoints are."""
-        base = self.issuer.rstrip("/")
+        front, back, path = self.front, self.back, self.path
+        origin = back.removesuffix(path)
         return URLs(
             issuer=self.issuer,
-            token=f"{base}/token",
-            introspection=f"{base}/introspect",
-            revocation=f"{base}/revoke",
-            jwks=f"{base}/jwks",
-            metadata=f"{base.removesuffix(self.path)}/.well-known/oauth-authorization-server{self.path}",
+            token=f"{back}/token",
+            introspection=f"{back}/introspect",
+            revocation=f"{back}/revoke",
+            jwks=f"{back}/jwks",
+            metadata=f"{origin}/.well-known/oauth-authorization-server{path}",
+            authorization=f"{front}/authorize",
+            userinfo=f"{back}/userinfo",
+            pushed_authorization=f"{back}/par",
+            device_authorization=f"{back}/device_authorization",
+            device=f"{front}/device",
+            registration=f"{back}/register",
+            end_session=f"{front}/end_session",
+            openid_configuration=f"{back}/.well-known/openid-configuration",
+            admin=f"{back if TENANTS in path else origin}/_mock",
         )
 
     @contextmanager
@@ -98,8 +139,60 @@ class Identity:
         finally:
             self._served_at = before
 
+    def _base(self, origin: str | None) -> str:
+        return self.issuer.rstrip("/") if origin is None else f"{origin.rstrip('/')}{self.path}"
 
-def _judge(issuer: str) -> None:
-    parts = urlsplit(issuer)
+
+class TenantIdentity(Identity):
+    """Who an issuer is that lives at another one's address.
+
+    Args:
+        landlord: the other one.
+        name: the name of the tenant.
+    """
+
+    def __init__(self, landlord: Identity, name: str) -> None:
+        super().__init__(None)
+        self._landlord = landlord
+        self._suffix = f"{TENANTS}{name}"
+
+    @property
+    def issuer(self) -> str:
+        """The issuer identifier.
+
+        Raises:
+            RuntimeError: the landlord has none at the moment.
+        """
+        return f"{self._landlord.issuer.rstrip('/')}{self._suffix}"
+
+    @property
+    def hosts(self) -> frozenset[str]:
+        """The hosts that have been named for the server."""
+        return self._landlord.hosts
+
+    @property
+    def path(self) -> str:
+        """The path of the issuer, without a slash at its end."""
+        return f"{self._landlord.path}{self._suffix}"
+
+    @property
+    def front(self) -> str:
+        """What the URLs for browsers begin with."""
+        return f"{self._landlord.front}{self._suffix}"
+
+    @property
+    def back(self) -> str:
+        """What the URLs for other servers begin with."""
+        return f"{self._landlord.back}{self._suffix}"
+
+
+def _judge(field: str, url: str) -> None:
+    parts = urlsplit(url)
     if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment:
-        raise UsageError("issuer", f'{issuer!r} is not an http(s) URL without query and fragment, nor "{AUTO}"')
+        raise UsageError(field, f'{url!r} is not an http(s) URL without query and fragment, nor "{AUTO}"')
+
+
+def _judge_origin(field: str, url: str) -> None:
+    parts = urlsplit(url)
+    if parts.scheme not in {"http", "https"} or not parts.hostname or url.rstrip("/").count("/") != 2:  # noqa: PLR2004 - the two of the scheme
+        raise UsageError(field, f"{url!r} is not an http(s) URL without a path")

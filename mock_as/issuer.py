@@ -1,76 +1,26 @@
-"""One issuer: its keys, clients, tokens, clock, faults and journal, and the verbs that change them.
-
-Everything is in memory and belongs to one object, whichever way it is reached.
-"""
+"""One issuer as tests use it: the verbs that change what it consists of."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable, Mapping
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from mock_as.clients import Client, registry
-from mock_as.clock import Clock
 from mock_as.errors import UsageError, unknown
-from mock_as.fault_book import Fault, FaultBook, Wish, make_plan
-from mock_as.identity import Identity, URLs
-from mock_as.journal import ENDPOINTS, Journal, Requests
-from mock_as.keys import DEFAULT_ALGORITHM, KeyRing
-from mock_as.latches import Gate, Gates
-from mock_as.mint import House, Mint
-from mock_as.minting import Order, as_audience
-from mock_as.store import TokenRecord, TokenStore
-from mock_as.tokens import FORMATS, Token, TokenFormat
-
-DEFAULT_AUDIENCE = "https://api.example.test"
-
-_EVERYWHERE = ENDPOINTS | {"*"}
+from mock_as.fault_book import Fault, Wish, make_plan
+from mock_as.forge import forge
+from mock_as.identity import URLs
+from mock_as.journal import Requests
+from mock_as.latches import Gate
+from mock_as.minting import Order
+from mock_as.signing import SigningKey
+from mock_as.state import State
+from mock_as.store import TokenRecord
+from mock_as.tokens import Token, TokenFormat, TokenType
 
 
-class Issuer:
-    """The state of an authorization server, and everything a test can do to it.
-
-    The arguments are those of :class:`mock_as.MockAS`.
-    """
-
-    def __init__(  # noqa: PLR0913 - each is an option, documented where users construct it
-        self,
-        *,
-        issuer: str | None = None,
-        audience: str | Iterable[str] = DEFAULT_AUDIENCE,
-        clients: Iterable[Client] = (),
-        token_format: TokenFormat = "jwt",  # noqa: S107 - no secret
-        lifetime: int = 3600,
-        seed: int | None = None,
-        clock: Clock | Callable[[], float] | None = None,
-        refuse_jwt_introspection: bool = False,
-        jwks_max_age: int = 300,
-    ) -> None:
-        if token_format not in FORMATS:
-            raise unknown("token_format", token_format, FORMATS)
-        self.identity = Identity(issuer)
-        self.audience = as_audience(audience)
-        self.clients = registry(clients)
-        self.lifetime = _at_least(1, "lifetime", lifetime)
-        self.refuse_jwt_introspection = refuse_jwt_introspection
-        self.jwks_max_age = _at_least(0, "jwks_max_age", jwks_max_age)
-        self.clock = clock if isinstance(clock, Clock) else Clock(clock) if clock else Clock()
-        self.keys = KeyRing()
-        self.tokens = TokenStore(self.clock.now)
-        self.journal = Journal(self.text_of)
-        self.faults = FaultBook()
-        self.gates = Gates(_EVERYWHERE)
-        house = House(
-            identity=self.identity,
-            audience=self.audience,
-            clients=self.clients,
-            usual_format=token_format,
-            lifetime=lifetime,
-            clock=self.clock,
-            keys=self.keys,
-            store=self.tokens,
-        )
-        self._mint = Mint(house, seed)
+class Issuer(State):
+    """An authorization server, and everything a test can do to it."""
 
     # ------------------------------------------------------------------------------------------------- what it is
 
@@ -114,11 +64,17 @@ class Issuer:
         expires_in: float | None = None,
         nbf_in: float | None = None,
         iat_in: float | None = None,
-        alg: str = DEFAULT_ALGORITHM,
+        alg: str | None = None,
         claims: Mapping[str, Any] | None = None,
         header: Mapping[str, Any] | None = None,
         key: str | None = None,
+        token_type: TokenType = "Bearer",  # noqa: S107 - no secret
+        cnf: Mapping[str, Any] | None = None,
+        active: bool | None = None,
         known: bool | None = None,
+        id: str | None = None,  # noqa: A002 - the word for it
+        jti: str | None = None,
+        grant_type: str | None = None,
         defect: str | None = None,
     ) -> Token:
         """Mint an access token, right or wrong.
@@ -132,12 +88,19 @@ class Issuer:
             expires_in: how long it lives, in seconds; negative for one that has expired.
             nbf_in: when it becomes valid, in seconds from now; without it there is no ``nbf``.
             iat_in: when it was issued, in seconds from now.
-            alg: the algorithm of the signature, as joserfc names it; its key is made and published at the first use.
+            alg: the algorithm of the signature, as joserfc names it; its key is made and published at the first use. By
+                default as the resource has it, or else ES256.
             claims: what else it says, or says differently; a value of ``None`` removes a claim.
             header: the same for the JOSE header.
             key: the key that signs: ``unpublished``, ``previous``, or a ``kid``; by default the one that signs now.
+            token_type: ``DPoP`` for a token that is bound to a key made for it; the token then makes the proofs too.
+            cnf: what the token is bound to, where that is not a key made for it.
+            active: what introspection says of it, whatever the truth is; by default the truth.
             known: whether introspection knows the token; by default unless the server would never have issued it.
-            defect: what is wrong with it, one of :data:`mock_as.minting.DEFECTS`.
+            id: its name in the journal and in the control plane; by default they are numbered.
+            jti: its name in the token itself.
+            grant_type: the grant that it is as if issued by, for the rules that ask for one.
+            defect: what is wrong with it, one of :data:`mock_as.defects.DEFECTS`.
 
         Returns:
             The token.
@@ -159,10 +122,34 @@ class Issuer:
                 claims=claims,
                 header=header,
                 key=key,
+                token_type=token_type,
+                cnf=cnf,
+                active=active,
                 known=known,
+                id=id,
+                jti=jti,
+                grant_type=grant_type,
                 defect=defect,
             )
         )
+
+    def forge(
+        self, header: Mapping[str, Any], payload: bytes | Mapping[str, Any] = b"", key: SigningKey | bytes | None = None
+    ) -> Token:
+        """Write a JWS of which everything is as given; no rule has a say in it, and introspection does not know it.
+
+        Args:
+            header: the JOSE header, whole.
+            payload: the bytes, or claims.
+            key: a key such as ``keys.signing()``, a secret, or ``None`` for no signature.
+
+        Returns:
+            The token.
+
+        Raises:
+            UsageError: JSON has no such value.
+        """
+        return forge(header, payload, key)
 
     def mint(self, order: Order) -> Token:
         """Make a token and remember it.
@@ -181,6 +168,7 @@ class Issuer:
         *,
         sub: str | None = None,
         client_id: str | None = None,
+        sid: str | None = None,
         everything: bool = False,
     ) -> int:
         """Revoke tokens: introspection calls them inactive from now on.
@@ -189,6 +177,7 @@ class Issuer:
             token: the token, its text or its id.
             sub: every token of a subject.
             client_id: every token issued to a client.
+            sid: every token of a session.
             everything: every token there is.
 
         Returns:
@@ -197,9 +186,9 @@ class Issuer:
         Raises:
             UsageError: nothing was named.
         """
-        records = self._named(token, sub, client_id, everything=everything)
+        records = self._named(token, everything=everything, sub=sub, client_id=client_id, sid=sid)
         for record in records:
-            record.revoked = True
+            record.revoked, record.revoked_at = True, self.clock.now()
         return len(records)
 
     def expire(
@@ -208,6 +197,7 @@ class Issuer:
         *,
         sub: str | None = None,
         client_id: str | None = None,
+        sid: str | None = None,
         everything: bool = False,
     ) -> int:
         """Let tokens expire now, as introspection sees it; what a JWT says of itself cannot be changed.
@@ -216,6 +206,7 @@ class Issuer:
             token: the token, its text or its id.
             sub: every token of a subject.
             client_id: every token issued to a client.
+            sid: every token of a session.
             everything: every token there is.
 
         Returns:
@@ -224,32 +215,19 @@ class Issuer:
         Raises:
             UsageError: nothing was named.
         """
-        records = self._named(token, sub, client_id, everything=everything)
+        records = self._named(token, everything=everything, sub=sub, client_id=client_id, sid=sid)
         for record in records:
             record.expires_at = self.clock.now()
         return len(records)
 
-    def text_of(self, token: Token | str) -> str:
-        """Return the text of a token, however it is named.
-
-        Args:
-            token: the token, its text or its id.
-        """
-        if isinstance(token, Token):
-            return token.value
-        record = self.tokens.find(token)
-        return token if record is None else record.token.value
-
-    def _named(
-        self, token: Token | str | None, sub: str | None, client_id: str | None, *, everything: bool
-    ) -> list[TokenRecord]:
-        facts = {name: fact for name, fact in (("sub", sub), ("client_id", client_id)) if fact is not None}
+    def _named(self, token: Token | str | None, *, everything: bool, **facts: str | None) -> list[TokenRecord]:
+        named = {name: fact for name, fact in facts.items() if fact is not None}
         if token is not None:
             record = self.tokens.find(token)
             return [] if record is None else [record]
-        if not facts and not everything:
-            raise UsageError("token", "say which: a token, a sub, a client_id, or everything")
-        return self.tokens.select(**facts)
+        if not named and not everything:
+            raise UsageError("token", "say which: a token, a sub, a client_id, a sid, or everything")
+        return self.tokens.select(**named)
 
     # ------------------------------------------------------------------------------------------------ misbehaviour
 
@@ -261,6 +239,11 @@ class Issuer:
         status: int | None = None,
         retry_after: float | str | None = None,
         times: int | None = None,
+        after: int = 0,
+        every: int = 1,
+        probability: float = 1.0,
+        sequence: Sequence[str | int | None] | None = None,
+        seconds: float | None = None,
         body: str | bytes | Mapping[str, Any] | None = None,
         headers: Mapping[str, str] | None = None,
         **match: Any,  # noqa: ANN401 - as the facts of a request are
@@ -268,15 +251,22 @@ class Issuer:
         """Misbehave from now on; of several faults that concern a request, the one set first happens.
 
         Args:
-            endpoint: ``discovery``, ``jwks``, ``introspect``, ``token``, ``revoke``, or ``*`` for all of them.
-            action: what happens, one of :data:`mock_as.faults.ACTIONS` or :data:`mock_as.faults.NETWORK`; those that
-                take an argument have it in parentheses, such as ``redirect(https://example.com/)``.
+            endpoint: one of :data:`mock_as.journal.ENDPOINTS`, or ``*`` for all of them.
+            action: what happens, one of :data:`mock_as.faults.ACTIONS`, or a status; those that take an argument have
+                it in parentheses, such as ``redirect(https://example.com/)``.
             status: the status, in the place of the one that the action has.
             retry_after: the header field, as seconds or as text.
             times: how often; by default until the faults are cleared.
+            after: how many requests are left alone before.
+            every: 3 for every third request.
+            probability: how likely it is at each request, more than 0, at most 1; a seed makes it reproducible.
+            sequence: what happens to one request after the other, once or ``times`` times, in the place of an action;
+                ``honest`` or ``None`` where nothing does.
+            seconds: the argument of an action that takes a duration, in seconds.
             body: the body, in the place of the one that the action has; a mapping is written as JSON.
             headers: further header fields.
-            match: only to requests with these facts: ``client_id``, ``token``, ``sub``, ``kid``, ``method``.
+            match: only to requests with these facts: ``client_id``, ``token``, ``sub``, ``kid``, ``method``, and
+                ``header`` with the values of header fields by their names.
 
         Returns:
             The fault, which counts how often it has happened.
@@ -290,6 +280,11 @@ class Issuer:
             status=status,
             retry_after=retry_after,
             times=times,
+            after=after,
+            every=every,
+            probability=probability,
+            sequence=sequence,
+            seconds=seconds,
             body=body,
             headers=headers,
             match=match,
@@ -308,6 +303,17 @@ class Issuer:
         plan = make_plan(wish)
         token = plan.match.get("token")
         return self.faults.set(plan if token is None else plan.only_for(token=self.text_of(token)))
+
+    def use_profile(self, name: str) -> None:
+        """Put on the behaviour of a real server, until the next reset.
+
+        Args:
+            name: one of :data:`mock_as.profiles.PROFILES`.
+
+        Raises:
+            UsageError: there is none of that name.
+        """
+        self.configure(profile=name)
 
     def clear_faults(self) -> None:
         """Behave again, and release every connection that a fault left hanging."""
@@ -367,27 +373,3 @@ class Issuer:
         if count != times if times is not None else not count:
             wanted = "at least once" if times is None else f"{times} times"
             raise AssertionError(f"{endpoint} was asked {count} times, not {wanted}\n{self.requests()!r}")
-
-    # -------------------------------------------------------------------------------------------------------- life
-
-    def reset(self) -> None:
-        """Go back to how it all was after construction; the first keys stay as they are."""
-        self.faults.reset()
-        self.gates.clear()
-        self.clock.reset()
-        self.keys.reset()
-        self.tokens.clear()
-        self.journal.clear()
-        self._mint.reset()
-
-    def release(self) -> None:
-        """Let every request go on that is held, or left hanging by a fault."""
-        self.gates.clear()
-        for fault in self.faults:
-            fault.release()
-
-
-def _at_least(least: int, field: str, value: int) -> int:
-    if value < least:
-        raise UsageError(field, f"{value} is less than {least}")
-    return value

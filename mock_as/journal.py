@@ -2,47 +2,107 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
+import time
+from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import AsyncGenerator, Callable, Generator, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any, Generic, TypeVar
 
+from mock_as.credentials import claimed_client_id
 from mock_as.errors import unknown
-from mock_as.messages import Form, Headers
+from mock_as.latches import Latch
+from mock_as.messages import Answer, Form, Headers, Request
 from mock_as.tokens import Token
 
 SIZE = 1000
 """How many requests are remembered."""
-CHARACTERS = 64 * 1024 * 1024
-"""How long their parameters may be together."""
+BYTES = 64 * 1024 * 1024
+"""How long they, and their answers, may be together."""
+PATIENCE = 5.0
+"""How long to wait for requests, in seconds, where nothing else is said."""
 _CREDENTIALS = frozenset({"authorization", "proxy-authorization", "cookie", "x-api-key"})
-_HARMLESS = frozenset({"audience", "client_id", "grant_type", "resource", "scope", "token_type_hint"})
-"""The parameters that are shown as they are; of others nobody knows what they hold."""
-ENDPOINTS = frozenset({"discovery", "jwks", "token", "introspect", "revoke"})
+ENDPOINTS = frozenset(
+    {
+        "authorize",
+        "device",
+        "discovery",
+        "end_session",
+        "introspect",
+        "jwks",
+        "par",
+        "register",
+        "revoke",
+        "token",
+        "userinfo",
+    }
+)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True, eq=False)
 class Entry:
-    """A request, and what became of it."""
+    """A request, and what became of it.
+
+    It is made for every request, so it only keeps what came and went; what is to be known about that is worked out
+    when somebody looks.
+    """
 
     endpoint: str
-    method: str
-    path: str
-    headers: Headers
-    """The header fields in order, with names in lower case; the credentials of ``Authorization`` are left out."""
-    form: Form
-    """The parameters exactly as they were sent."""
-    client_id: str | None
-    """Who the client said it was, in either way; not proven by being here."""
-    status: int | None
-    """The status that was answered; ``None`` if a fault of the network left the request without an answer."""
+    request: Request = field(repr=False)
+    """The request as it came; what it keeps secret is left out of everything below."""
+    answer: Answer | None = field(repr=False)
+    """What was answered; ``None`` if a fault of the network left the request without an answer."""
     fault: str | None
     """The action of the fault that was applied."""
     at: float
     """When the answer was ready, in seconds since the epoch by the server's clock."""
     duration: float
     """How long it took to make the answer, in seconds."""
+    number: int = 0
+    """Which request it was, counted from 1 by the journal, which never starts anew."""
+
+    @property
+    def method(self) -> str:
+        """The HTTP method."""
+        return self.request.method
+
+    @property
+    def path(self) -> str:
+        """The path, as it was sent."""
+        return self.request.path
+
+    @property
+    def headers(self) -> Headers:
+        """The header fields in order, with names in lower case; credentials are left out."""
+        return redact_headers(self.request.headers)
+
+    @property
+    def form(self) -> Form:
+        """The parameters of the body exactly as they were sent."""
+        return self.request.form or Form()
+
+    @property
+    def query(self) -> Form:
+        """The parameters of the URL exactly as they were sent."""
+        return self.request.query
+
+    @property
+    def size(self) -> int:
+        """How many bytes of it are kept, about."""
+        return len(self.request.body) + (0 if self.answer is None else len(self.answer.body))
+
+    @property
+    def client_id(self) -> str | None:
+        """Who the client said it was, in either way; not proven by being here."""
+        return claimed_client_id(self.request)
+
+    @property
+    def status(self) -> int | None:
+        """The status that was answered; ``None`` where there was no answer."""
+        return None if self.answer is None else self.answer.status
 
 
 def redact_headers(headers: Headers) -> Headers:
@@ -55,20 +115,19 @@ def _redact(authorization: str) -> str:
     return f"{scheme} ***" if space else "***"
 
 
-class Requests:
-    """The requests that match, as they are at the moment of looking."""
+_Seen = TypeVar("_Seen")
 
-    def __init__(self, journal: Journal, matches: Callable[[Entry], bool]) -> None:
-        self._journal = journal
-        self._matches = matches
 
-    def __iter__(self) -> Iterator[Entry]:
-        return iter([entry for entry in self._journal.entries if self._matches(entry)])
+class View(ABC, Generic[_Seen]):
+    """Some requests, as they are at the moment of looking: entries, or the copies that another process has of them."""
+
+    @abstractmethod
+    def __iter__(self) -> Iterator[_Seen]: ...
 
     def __len__(self) -> int:
         return len(list(iter(self)))
 
-    def __getitem__(self, index: int) -> Entry:
+    def __getitem__(self, index: int) -> _Seen:
         return list(self)[index]
 
     def __repr__(self) -> str:
@@ -80,7 +139,7 @@ class Requests:
         return len(self)
 
     @property
-    def last(self) -> Entry:
+    def last(self) -> _Seen:
         """The latest of them.
 
         Raises:
@@ -88,15 +147,71 @@ class Requests:
         """
         return self[-1]
 
+
+class Requests(View[Entry]):
+    """The requests that match, as they are at the moment of looking."""
+
+    def __init__(self, journal: Journal, matches: Callable[[Entry], bool]) -> None:
+        self._journal = journal
+        self._matches = matches
+
+    def __iter__(self) -> Iterator[Entry]:
+        return iter([entry for entry in self._journal.entries if self._matches(entry)])
+
     def clear(self) -> None:
         """Forget them."""
         self._journal.forget(self._matches)
 
+    def wait(self, count: int = 1, timeout: float = PATIENCE) -> Requests:
+        """Block until there are as many; for tests whose server runs in another thread.
 
-def _line(entry: Entry) -> str:
+        Args:
+            count: how many.
+            timeout: how long to wait at most, in seconds.
+
+        Returns:
+            The same view.
+
+        Raises:
+            TimeoutError: there are fewer after that time; the message shows the journal.
+        """
+        deadline = time.monotonic() + timeout
+        news = threading.Event()
+        with self._journal.watched(news.set):
+            while self.count < count:
+                if not news.wait(max(0.0, deadline - time.monotonic())):
+                    raise self._too_few(count, timeout)
+                news.clear()
+        return self
+
+    async def wait_async(self, count: int = 1, timeout: float = PATIENCE) -> Requests:  # noqa: ASYNC109 - as wait
+        """Wait until there are as many; for tests that share the server's event loop.
+
+        Args:
+            count: how many.
+            timeout: how long to wait at most, in seconds.
+
+        Returns:
+            The same view.
+
+        Raises:
+            TimeoutError: there are fewer after that time; the message shows the journal.
+        """
+        try:
+            await self._journal.until(lambda: self.count >= count, timeout)
+        except TimeoutError:
+            raise self._too_few(count, timeout) from None
+        return self
+
+    def _too_few(self, count: int, timeout: float) -> TimeoutError:
+        return TimeoutError(f"{self.count} of {count} requests came within {timeout:g} s\n{self!r}")
+
+
+def _line(entry: Any) -> str:  # noqa: ANN401 - an entry, or a copy of one
     outcome = "no answer" if entry.status is None else str(entry.status)
     fault = f" fault={entry.fault}" if entry.fault else ""
-    request = f"{entry.endpoint}: {entry.method} {entry.path} {entry.form!r} client_id={entry.client_id}"
+    parameters = entry.query if entry.query and not entry.form else entry.form
+    request = f"{entry.endpoint}: {entry.method} {entry.path} {parameters!r} client_id={entry.client_id}"
     return f"{request} → {outcome}{fault}"
 
 
@@ -111,7 +226,10 @@ class Journal:
         self._text_of = text_of
         self._lock = threading.Lock()
         self._entries: deque[Entry] = deque()
-        self._characters = 0
+        self._bytes = 0
+        self._number = 0
+        self._watchers: tuple[Callable[[], None], ...] = ()
+        self._releases = 0
 
     @property
     def entries(self) -> tuple[Entry, ...]:
@@ -119,13 +237,77 @@ class Journal:
         with self._lock:
             return tuple(self._entries)
 
+    @property
+    def number(self) -> int:
+        """The number of the latest request, also of one that is forgotten."""
+        return self._number
+
     def add(self, entry: Entry) -> None:
         """Remember a request; the oldest are forgotten when there are too many, or when they are too long together."""
         with self._lock:
+            self._number = entry.number = self._number + 1
             self._entries.append(entry)
-            self._characters += entry.form.length
-            while len(self._entries) > SIZE or self._characters > CHARACTERS:
-                self._characters -= self._entries.popleft().form.length
+            self._bytes += entry.size
+            while len(self._entries) > SIZE or self._bytes > BYTES:
+                self._bytes -= self._entries.popleft().size
+        for notice in self._watchers:
+            notice()
+
+    @contextmanager
+    def watched(self, notice: Callable[[], None]) -> Generator[None]:
+        """Tell somebody of every request while a block runs.
+
+        Args:
+            notice: called after each, in the thread that answers it.
+        """
+        with self._lock:
+            self._watchers = (*self._watchers, notice)
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._watchers = tuple(other for other in self._watchers if other is not notice)
+
+    async def until(self, condition: Callable[[], bool], timeout: float) -> None:  # noqa: ASYNC109 - as Requests.wait
+        """Wait until something is so that only a request can bring about, across threads and event loops.
+
+        Args:
+            condition: tells whether it is.
+            timeout: how long to wait at most, in seconds.
+
+        Raises:
+            TimeoutError: it was not so in that time.
+        """
+        async with asyncio.timeout(timeout):
+            while True:
+                news = Latch()
+                with self.watched(news.open):
+                    if condition():
+                        return
+                    await news.wait()
+
+    async def follow(self, after: int) -> AsyncGenerator[Entry]:
+        """Yield requests as they come, across threads and event loops, until :meth:`release`.
+
+        Args:
+            after: the number of the request before the first one that is wanted.
+        """
+        releases = self._releases
+        while releases == self._releases:
+            news = Latch()
+            with self.watched(news.open):
+                later = [entry for entry in self.entries if entry.number > after]
+                if not later and releases == self._releases:
+                    await news.wait()
+            for entry in later:
+                yield entry
+                after = entry.number
+
+    def release(self) -> None:
+        """Let everybody go who follows the journal."""
+        self._releases += 1
+        for notice in self._watchers:
+            notice()
 
     def clear(self) -> None:
         """Forget every request."""
@@ -135,14 +317,15 @@ class Journal:
         """Forget the requests that match."""
         with self._lock:
             self._entries = deque(entry for entry in self._entries if not matches(entry))
-            self._characters = sum(entry.form.length for entry in self._entries)
+            self._bytes = sum(entry.size for entry in self._entries)
 
     def requests(self, endpoint: str | None, match: Mapping[str, Any]) -> Requests:
         """Return the requests that match.
 
         Args:
             endpoint: to which endpoint; ``None`` or ``*`` for any.
-            match: what an entry, or else a parameter of its form, must be; ``token`` may be named in any way.
+            match: what an entry, or else a parameter of it, must be; ``token`` may be named in any way, and ``since``
+                is the number of a request before those that are meant.
 
         Raises:
             UsageError: there is no such endpoint.
@@ -150,26 +333,18 @@ class Journal:
         if endpoint not in {None, "*", *ENDPOINTS}:
             raise unknown("endpoint", endpoint, {"*", *ENDPOINTS})
         wanted = {name: self._text_of(fact) if name == "token" else fact for name, fact in match.items()}
+        since = int(wanted.pop("since", 0))
         if endpoint not in {None, "*"}:
             wanted["endpoint"] = endpoint
-        return Requests(self, lambda entry: all(_fact(entry, name) == fact for name, fact in wanted.items()))
+        return Requests(self, lambda entry: entry.number > since and _has(entry, wanted))
 
 
 _FACTS = frozenset({"endpoint", "method", "path", "client_id", "status", "fault"})
 
 
+def _has(entry: Entry, facts: Mapping[str, object]) -> bool:
+    return all(_fact(entry, name) == fact for name, fact in facts.items())
+
+
 def _fact(entry: Entry, name: str) -> object:
-    return getattr(entry, name) if name in _FACTS else entry.form.get(name)
-
-
-def public_form(form: Form, id_of: Callable[[str], str | None]) -> dict[str, str]:
-    """Return the parameters as they may be shown over HTTP: no secret, and tokens by their ids.
-
-    Args:
-        form: the parameters.
-        id_of: returns the id of a token that is known.
-    """
-    shown = {name: value if name in _HARMLESS else "***" for name, value in form.items()}
-    if "token" in shown:
-        shown["token"] = id_of(form["token"]) or "unknown token"
-    return shown
+    return getattr(entry, name) if name in _FACTS else entry.form.get(name, entry.query.get(name))

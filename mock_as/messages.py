@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -16,7 +16,10 @@ SECRET_FIELDS = frozenset({"client_secret", "client_assertion"})
 """What no journal shows."""
 BODILESS = frozenset({204, 304})
 """The statuses whose answers have no body, nor a length of it."""
-_REDACTED = SECRET_FIELDS | {"token", "access_token", "refresh_token"}
+_REDACTED = SECRET_FIELDS | {
+    "token", "access_token", "refresh_token", "id_token_hint", "subject_token", "actor_token", "assertion",
+    "code", "code_verifier", "device_code", "password",
+}  # fmt: skip
 
 Headers = tuple[tuple[str, str], ...]
 NO_STORE = {"cache-control": "no-store", "pragma": "no-cache"}
@@ -61,7 +64,12 @@ class Request:
     path: str
     headers: Headers
     form: Form | None
-    """The parameters; ``None`` where the body is not a form."""
+    """The parameters of the body; ``None`` where the body is not a form."""
+    query: Form = field(default_factory=Form)
+    """The parameters of the URL."""
+    body: bytes = b""
+    certificate: bytes | None = None
+    """The certificate that the client showed in TLS, as DER."""
 
     def header(self, name: str) -> str | None:
         """Return the value of a header field, several of a name joined as one list.
@@ -128,6 +136,15 @@ def oauth_error(error: str, description: str, status: int = 400, headers: Mappin
     """
     document = {"error": error, "error_description": description}
     return json_answer(document, status, {**NO_STORE, **(headers or {})})
+
+
+def parse_query(query: bytes) -> Form:
+    """Read the parameters of a URL; what is not UTF-8 is shown with replacement characters.
+
+    Args:
+        query: what stands after the question mark.
+    """
+    return Form(parse_qsl(query.decode("latin-1"), keep_blank_values=True, errors="replace"))
 
 
 def parse_form(content_type: str | None, body: bytes) -> Form | None:

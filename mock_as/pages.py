@@ -12,9 +12,8 @@ from urllib.parse import urlsplit
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from mock_as.identity import Identity
+from mock_as.issuer import Issuer
 from mock_as.messages import json_answer
-
-_CONTROL = "/_mock"
 
 
 class HomePagesOnly:
@@ -23,17 +22,15 @@ class HomePagesOnly:
     At home are addresses, names without a dot (``localhost``, a service in a container network) and the issuer's own.
 
     Args:
-        app: what gets the others.
-        identity: who the issuer is.
+        app: what gets the others; the scope says whose they are.
     """
 
-    def __init__(self, app: ASGIApp, identity: Identity) -> None:
+    def __init__(self, app: ASGIApp) -> None:
         self._app = app
-        self._identity = identity
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let a request through, or answer 403."""
-        if scope["type"] == "http" and scope["path"].startswith(_CONTROL) and not self._is_at_home(scope):
+        if scope["type"] == "http" and not _is_at_home(scope):
             detail = "The control plane is not for pages of other sites."
             document = {"title": "Forbidden", "status": 403, "detail": detail}
             answer = json_answer(document, 403, {"content-type": "application/problem+json"})
@@ -43,19 +40,22 @@ class HomePagesOnly:
             return
         await self._app(scope, receive, send)
 
-    def _is_at_home(self, scope: Scope) -> bool:
-        places = {b"host": b"//", b"origin": b""}
-        named = [places[name] + value for name, value in scope["headers"] if name in places]
-        return all(self._is_home(place.decode("latin-1")) for place in named)
 
-    def _is_home(self, place: str) -> bool:
-        try:
-            host = urlsplit(place).hostname
-        except ValueError:
-            return False
-        if not host:
-            return False
-        return "." not in host or host == self._identity.host or _is_address(host)
+def _is_at_home(scope: Scope) -> bool:
+    issuer: Issuer = scope["mock_as.issuer"]
+    places = {b"host": b"//", b"origin": b""}
+    named = [places[name] + value for name, value in scope["headers"] if name in places]
+    return all(_is_home(place.decode("latin-1"), issuer.identity) for place in named)
+
+
+def _is_home(place: str, identity: Identity) -> bool:
+    try:
+        host = urlsplit(place).hostname
+    except ValueError:
+        return False
+    if not host:
+        return False
+    return "." not in host or host in identity.hosts or _is_address(host)
 
 
 def _is_address(host: str) -> bool:

@@ -8,18 +8,27 @@ from __future__ import annotations
 import asyncio
 import signal
 import socket
+import ssl
 import threading
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from functools import partial
+from importlib import import_module
 from typing import Any
 
 import uvicorn
 from starlette.types import ASGIApp, Receive, Scope, Send
-from uvicorn.protocols.http.auto import AutoHTTPProtocol
 
+from mock_as.errors import UsageError, unknown
 from mock_as.latches import Latch
 from mock_as.network import CONNECTION
+
+HTTP = {
+    "auto": "uvicorn.protocols.http.auto:AutoHTTPProtocol",
+    "h11": "uvicorn.protocols.http.h11_impl:H11Protocol",
+    "httptools": "uvicorn.protocols.http.httptools_impl:HttpToolsProtocol",
+}
+"""The implementations of HTTP to choose from; ``auto`` is httptools where it is installed."""
 
 _BACKLOG = 2048
 _TICK = 1.0
@@ -51,24 +60,40 @@ def bind(host: str, port: int) -> socket.socket:
     return listener
 
 
-def url_of(listener: socket.socket) -> str:
-    """Return the URL of a listening socket, as a client on the same machine would use it."""
+def url_of(listener: socket.socket, scheme: str = "http") -> str:
+    """Return the URL of a listening socket, as a client on the same machine would use it.
+
+    Args:
+        listener: the socket.
+        scheme: ``https`` where TLS is served.
+    """
     address, port = listener.getsockname()[:2]
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(address, str(address))  # noqa: S104 - recognized, not bound
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
 
 
 @contextmanager
-def serve_in_thread(app: ASGIApp, listener: socket.socket) -> Generator[None]:
+def serve_in_thread(
+    app: ASGIApp, listener: socket.socket, *, http: str | None = None, tls: ssl.SSLContext | None = None
+) -> Generator[None]:
     """Serve an application in a thread while the block runs.
 
     Args:
         app: the application.
         listener: where; it is closed at the end.
+        http: one of :data:`HTTP`.
+        tls: the settings of TLS; without any it is not used.
+
+    Raises:
+        UsageError: there is no such implementation of HTTP, or it is not installed.
     """
     ready = threading.Event()
     failures: list[BaseException] = []
-    server = _Server(app, ready.set)
+    try:
+        server = _Server(app, ready.set, http, tls)
+    except UsageError:
+        listener.close()
+        raise
 
     def run() -> None:
         try:
@@ -90,8 +115,14 @@ def serve_in_thread(app: ASGIApp, listener: socket.socket) -> Generator[None]:
         thread.join()
 
 
-def serve_until_signal(
-    app: ASGIApp, listener: socket.socket, on_ready: Callable[[], None], on_stop: Callable[[], None]
+def serve_until_signal(  # noqa: PLR0913 - the last two are options
+    app: ASGIApp,
+    listener: socket.socket,
+    on_ready: Callable[[], None],
+    on_stop: Callable[[], None],
+    *,
+    http: str | None = None,
+    tls: ssl.SSLContext | None = None,
 ) -> None:
     """Serve an application in this thread until SIGINT or SIGTERM.
 
@@ -100,8 +131,13 @@ def serve_until_signal(
         listener: where; it is closed at the end.
         on_ready: called once connections are accepted.
         on_stop: called when it is to end, before the requests under way are waited for.
+        http: one of :data:`HTTP`.
+        tls: the settings of TLS; without any it is not used.
+
+    Raises:
+        UsageError: there is no such implementation of HTTP, or it is not installed.
     """
-    server = _Server(app, on_ready)
+    server = _Server(app, on_ready, http, tls)
 
     def stop(*_: object) -> None:
         on_stop()
@@ -115,9 +151,11 @@ def serve_until_signal(
 class _Server(uvicorn.Server):
     """A server that tells when it is ready, and stops at once."""
 
-    def __init__(self, app: ASGIApp, on_ready: Callable[[], None]) -> None:
+    def __init__(
+        self, app: ASGIApp, on_ready: Callable[[], None], http: str | None, tls: ssl.SSLContext | None
+    ) -> None:
         # uvicorn takes a protocol of its own kind only by its class, whatever the annotation says.
-        protocol: Any = _protocol()
+        protocol: Any = _protocol(http or "auto")
         super().__init__(
             uvicorn.Config(
                 app,
@@ -131,6 +169,7 @@ class _Server(uvicorn.Server):
             )
         )
         self._on_ready = on_ready
+        self._tls = tls
         self._stop = Latch()
 
     def stop(self) -> None:
@@ -145,6 +184,8 @@ class _Server(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Accept connections, and say so."""
+        # The settings have been loaded by now, and would read files.
+        self.config.ssl = self._tls
         await super().startup(sockets)
         self._on_ready()
 
@@ -171,14 +212,25 @@ class _Server(uvicorn.Server):
         await asyncio.gather(*self.server_state.tasks, asyncio.sleep(0), return_exceptions=True)
 
 
-def _protocol() -> type[asyncio.Protocol]:
-    """Make uvicorn's protocol hand over its connection, for faults of the network to spoil."""
+def _protocol(http: str) -> type[asyncio.Protocol]:
+    """Make uvicorn's protocol hand over its connection, for faults of the network to spoil.
+
+    Raises:
+        UsageError: there is no such implementation of HTTP, or it is not installed.
+    """
+    if http not in HTTP:
+        raise unknown("http", http, HTTP)
+    module, _, name = HTTP[http].partition(":")
+    try:
+        base: Any = getattr(import_module(module), name)
+    except ImportError as error:
+        raise UsageError("http", f"{http!r} is not installed") from error
 
     def initialize(self: Any, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - uvicorn's business
-        AutoHTTPProtocol.__init__(self, *args, **kwargs)
+        base.__init__(self, *args, **kwargs)
         self.app = partial(_with_connection, self.app, self)
 
-    return type("_Protocol", (AutoHTTPProtocol,), {"__init__": initialize})
+    return type("_Protocol", (base,), {"__init__": initialize})
 
 
 async def _with_connection(app: ASGIApp, protocol: Any, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ANN401

@@ -22,8 +22,8 @@ class LiveToken:
         return not self._active
 
     def is_revoked(self) -> bool:
-        """Tell whether somebody has revoked it."""
-        return self.record.revoked
+        """Tell whether somebody has revoked it, and it is not to be called active all the same."""
+        return self.record.revoked and not self._active
 
     def check_client(self, client: Client) -> bool:
         """Tell whether the token was issued to a client."""

@@ -10,6 +10,7 @@ from authlib.oauth2.rfc7009 import RevocationEndpoint
 from mock_as.client_authentication import Message
 from mock_as.clients import AUTH_METHODS, Client
 from mock_as.endpoints.live_token import LiveToken, find_live, require_token
+from mock_as.grants.issue import revoke_family
 
 
 class Revocation(RevocationEndpoint):
@@ -26,5 +27,8 @@ class Revocation(RevocationEndpoint):
         return find_live(self.server.issuer, token_string)
 
     def revoke_token(self, token: LiveToken, request: Message) -> None:  # noqa: ARG002 - Authlib's signature
-        """Revoke it."""
-        token.record.revoked = True
+        """Revoke it; with a refresh token goes what was issued for the same: RFC 7009 section 2.1."""
+        record = token.record
+        record.revoked, record.revoked_at = True, self.server.issuer.clock.now()
+        if record.kind == "refresh_token" and record.granted is not None and record.granted.family is not None:
+            revoke_family(self.server.issuer, record.granted.family)

@@ -1,0 +1,58 @@
+"""What is random: ids, codes, opaque tokens. A seed makes all of it come again."""
+
+from __future__ import annotations
+
+import base64
+import random
+import secrets
+from typing import Any
+
+
+class Chance:
+    """Makes texts that nobody guesses, unless there is a seed.
+
+    Args:
+        seed: makes everything random reproducible; for nothing but tests.
+    """
+
+    def __init__(self, seed: int | None) -> None:
+        self._first = seed
+        self.seed(seed)
+
+    def seed(self, seed: int | None) -> None:
+        """Start anew.
+
+        Args:
+            seed: what everything random follows from; ``None`` to be unpredictable.
+        """
+        self._random = None if seed is None else random.Random(seed)  # noqa: S311 - asked for
+        self._bytes = secrets.token_bytes if self._random is None else self._random.randbytes
+
+    def text(self, size: int) -> str:
+        """Return a text of letters, digits, ``-`` and ``_``.
+
+        Args:
+            size: how many random bytes are in it.
+        """
+        return base64.urlsafe_b64encode(self._bytes(size)).rstrip(b"=").decode()
+
+    def fraction(self) -> float:
+        """Return a number from 0 to 1, without 1."""
+        return int.from_bytes(self._bytes(6), "big") / (1 << 48)
+
+    def reset(self) -> None:
+        """Go back to the seed there was at first."""
+        self.seed(self._first)
+
+    def dump(self) -> Any:  # noqa: ANN401 - the state of a generator is its own business
+        """Return where in its sequence it is."""
+        return None if self._random is None else self._random.getstate()
+
+    def load(self, dumped: Any) -> None:  # noqa: ANN401 - see above
+        """Go back to where in its sequence it once was."""
+        if dumped is None:
+            self.seed(None)
+        else:
+            self.seed(0)
+            assert self._random is not None  # noqa: S101 - it has just been seeded
+            self._random.setstate(dumped)

@@ -1,0 +1,59 @@
+"""The issuers at this address, over HTTP: one of them has no name, the others are tenants."""
+
+# Without `from __future__ import annotations`: FastAPI evaluates the annotations.
+
+from typing import Any
+
+from fastapi import Response
+
+from mock_as.control.context import Mock, new_router
+from mock_as.control.problems import not_there
+from mock_as.tenants import Landlord, Tenant
+
+router = new_router("issuers")
+
+_CREATED = 201
+
+
+def _shown(tenant: Tenant) -> dict[str, Any]:
+    return {"name": tenant.name, "issuer": tenant.issuer, "metadata": tenant.url.metadata}
+
+
+def _find(mock: Landlord, name: str) -> Tenant:
+    if name not in mock.tenants:
+        raise not_there("issuer")
+    return mock.tenants[name]
+
+
+@router.get("/issuers")
+async def issuers(mock: Mock) -> dict[str, Any]:
+    """Show the issuers that have a name."""
+    return {"issuer": mock.issuer, "issuers": [_shown(tenant) for tenant in tuple(mock.tenants.values())]}
+
+
+@router.post("/issuers", status_code=_CREATED)
+async def new_issuer(mock: Mock) -> dict[str, Any]:
+    """Make an issuer whose name nobody has used."""
+    return _shown(mock.tenant())
+
+
+@router.get("/issuers/{name}")
+async def issuer(mock: Mock, name: str) -> dict[str, Any]:
+    """Show an issuer."""
+    return _shown(_find(mock, name))
+
+
+@router.put("/issuers/{name}")
+async def put_issuer(mock: Mock, name: str, response: Response) -> dict[str, Any]:
+    """Make an issuer, with everything of its own, unless there is one of that name."""
+    if name not in mock.tenants:
+        response.status_code = _CREATED
+    return _shown(mock.tenant(name))
+
+
+@router.delete("/issuers/{name}")
+async def delete_issuer(mock: Mock, name: str) -> dict[str, bool]:
+    """Forget an issuer, and let every request go on that it holds."""
+    _find(mock, name).release()
+    del mock.tenants[name]
+    return {"deleted": True}
