@@ -100,7 +100,8 @@ def test_contents(wheel: zipfile.ZipFile) -> None:
     tops = {PurePosixPath(name).parts[0] for name in names}
     assert {top for top in tops if not top.endswith(".dist-info")} == {"mock_as", "resource_server"}
     assert {"mock_as/py.typed", "resource_server/py.typed", "resource_server/_demo/fastapi_app.py"} <= set(names)
-    assert [name for name in names if "test_" in name or "conftest" in name] == []
+    assert {"mock_as/templates/style.css", "mock_as/templates/base.html"} <= set(names)
+    assert [name for name in names if PurePosixPath(name).name.startswith(("test_", "conftest"))] == []
 
 
 def test_every_source_file_is_shipped(wheel: zipfile.ZipFile) -> None:

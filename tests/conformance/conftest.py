@@ -1,8 +1,8 @@
-"""What the conformance tests share: one authorization server that can do everything wrong, and an API behind it."""
+"""What the conformance tests share: an authorization server that can do everything wrong, and an API behind it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -13,18 +13,10 @@ from tests.support.promises import logs_keep_secrets
 __all__ = ["logs_keep_secrets"]
 
 
-@pytest.fixture(scope="session")
-def one_mock_as() -> MockAS:
-    """Make an authorization server once: an application takes longer to make than most tests to run."""
-    return MockAS(clients=[RS])
-
-
 @pytest.fixture
-def mock_as(one_mock_as: MockAS) -> Iterator[MockAS]:
-    """Give an authorization server as good as new, and see that every fault that was set happened."""
-    one_mock_as.reset()
-    yield one_mock_as
-    assert one_mock_as.faults_left == ()
+def mock_as_options() -> dict[str, Any]:
+    """Let the authorization server know the resource server by a secret that can be looked for."""
+    return {"clients": [RS]}
 
 
 @pytest.fixture

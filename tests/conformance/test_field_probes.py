@@ -65,7 +65,7 @@ async def test_not_yet_valid(claims: dict[str, float], api: API, mock_as: MockAS
     """RFC 7662 §2.2: a token that is active and not valid yet is refused until it is."""
     token = mock_as.token(format="opaque")
     moments = {name: mock_as.clock.now() + seconds for name, seconds in claims.items()}
-    answer = {"active": True, "aud": mock_as.audience, "scope": "read", **moments}
+    answer = {"active": True, "aud": mock_as.options.audience, "scope": "read", **moments}
     mock_as.fault("introspect", body=answer)
     assert_refused(await api.send(token=token), 401, "invalid_token")
     mock_as.clock.advance(3601)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from mock_as import MockAS
-from mock_as.minting import DEFECTS
+from mock_as.defects import DEFECTS
 from tests.support.api import API
 from tests.support.headers import parse_challenges
 from tests.support.promises import assert_refused
@@ -47,7 +47,7 @@ async def test_scheme_with_another_blank(blank: bytes, api: API, mock_as: MockAS
 @pytest.mark.parametrize("token", EDGE_TOKENS)
 async def test_edge_tokens(token: str, api: API, mock_as: MockAS) -> None:
     """RFC 6750 §2.1: every b64token is asked about to the letter, and accepted if it is active."""
-    mock_as.fault("introspect", body={"active": True, "aud": mock_as.audience, "scope": "read"}, times=1)
+    mock_as.fault("introspect", body={"active": True, "aud": mock_as.options.audience, "scope": "read"}, times=1)
     assert (await api.send(authorization=b"Bearer " + token.encode())).status == 200
     assert mock_as.requests("introspect").last.form["token"] == token
 
@@ -112,18 +112,27 @@ async def test_no_bearer_token(method: str, authorization: bytes | None, api: AP
 
 
 # Right as they are, or wrong in a way that only one of the strategies can see.
-OTHERS = {"exp_float", "no_scope", "scope_list", "iat_future", "not_yet_valid", "no_exp", "no_kid"}
+OTHERS = {"exp_float", "far_future", "no_scope", "scope_list", "scp", "iat_future", "not_yet_valid", "no_exp", "no_kid"}
+# No tokens at all: the syntax of RFC 6750 section 2.1 has no place for them.
+NO_TOKENS = {"empty", "whitespace"}
 
 
 @pytest.mark.rfc("6750-3-g", "6750-3.1-b", "9068-4-f")
 @pytest.mark.parametrize("strategy", ["introspect_then_jwks", "jwks"])
-@pytest.mark.parametrize("defect", sorted(DEFECTS.keys() - OTHERS))
+@pytest.mark.parametrize("defect", sorted(DEFECTS.keys() - OTHERS - NO_TOKENS))
 async def test_invalid_token(defect: str, strategy: str, mock_as: MockAS) -> None:
     """RFC 6750 §3.1: a token that is wrong in any way is a 401 `invalid_token`: never a 400, a 403 or a 500."""
     api = API(mock_as, strategy=strategy)
     answer = await api.send(token=mock_as.token(defect=defect))
     assert_refused(answer, 401, "invalid_token")
     assert api.entered.total() == 0
+
+
+@pytest.mark.parametrize("defect", sorted(NO_TOKENS))
+async def test_no_token_at_all(defect: str, api: API, mock_as: MockAS) -> None:
+    """RFC 6750 §3.1: credentials that hold no token are a malformed request, about which nobody is asked."""
+    assert_refused(await api.send(token=mock_as.token(defect=defect)), 400, "invalid_request")
+    assert (api.asked, api.entered.total()) == (0, 0)
 
 
 @pytest.mark.rfc("6750-3.1-b")

@@ -21,7 +21,7 @@ KINDS: dict[str, Callable[[MockAS], Kind]] = {
     "logout token": lambda _: {"header": {"typ": "logout+jwt"}, "claims": {"events": {"logout": {}}, "sid": "s"}},
     "introspection response": lambda mock_as: {
         "header": {"typ": "token-introspection+jwt"},
-        "claims": {"token_introspection": {"active": True, "scope": "read", "aud": mock_as.audience}},
+        "claims": {"token_introspection": {"active": True, "scope": "read", "aud": mock_as.options.audience}},
     },
     "client assertion": lambda _: {"header": {"typ": "JWT"}, "claims": {"iss": "svc", "sub": "svc", **NO_ACCESS}},
     "client assertion of the server's": lambda _: {"header": {"typ": "client-authentication+jwt"}},
@@ -81,7 +81,7 @@ async def test_no_access_token_in_an_outage(kind: str, mock_as: MockAS) -> None:
 )
 async def test_active_and_no_access_token(members: Kind, api: API, mock_as: MockAS) -> None:
     """Some servers call every token of theirs active: what shows itself to be another kind is refused all the same."""
-    answer = {"active": True, "aud": mock_as.audience, "scope": "read", **members}
+    answer = {"active": True, "aud": mock_as.options.audience, "scope": "read", **members}
     mock_as.fault("introspect", body=answer, times=1)
     assert_refused(await api.send(token=mock_as.token(format="opaque")), 401, "invalid_token")
 
@@ -103,7 +103,7 @@ async def test_active_and_no_access_token(members: Kind, api: API, mock_as: Mock
 async def test_bound_token_as_bearer(members: Kind, mock_as: MockAS) -> None:
     """RFC 9449 §7.2: a token that is bound to a key or a certificate is no bearer token, whoever vouches for it."""
     api = API(mock_as)
-    answer = {"active": True, "aud": mock_as.audience, "scope": "read", **members}
+    answer = {"active": True, "aud": mock_as.options.audience, "scope": "read", **members}
     mock_as.fault("introspect", body=answer)
     token = mock_as.token(format="opaque")
     for headers in ([], [(b"dpop", b"proof")]):

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from mock_as import MockAS, Token
+from mock_as.pytest_plugin import MockASFactory
 from resource_server import Clock
 from resource_server.events import AuthorizationServerUnavailable
 from tests.support.answer import Answer
@@ -21,11 +22,9 @@ pytestmark = pytest.mark.anyio
 
 
 @pytest.fixture
-def mock_as() -> Iterator[MockAS]:
-    """Give an authorization server whose issuer is the address it is served under."""
-    server = MockAS(issuer="auto", clients=[RS])
-    yield server
-    server.clear_faults()
+def mock_as_options() -> dict[str, Any]:
+    """Let the authorization server know the resource server by a secret that can be looked for."""
+    return {"clients": [RS]}
 
 
 @pytest.fixture
@@ -48,25 +47,24 @@ async def over_sockets(mock_as: MockAS, **options: Any) -> AsyncGenerator[API, N
 
 
 @pytest.mark.parametrize("token_format", ["jwt", "opaque"])
-async def test_round_trip(token_format: Any, mock_as: MockAS) -> None:
+async def test_round_trip(token_format: Any, mock_as_server: MockAS) -> None:
     """Over real sockets, with metadata, introspection and keys all fetched from where the metadata says."""
-    with mock_as.serve():
-        async with over_sockets(mock_as) as api, api.server:
-            token = mock_as.token(sub="alice", format=token_format)
-            for _ in range(2):
-                answer = await api.send(token=token)
-                assert answer.json() == {"subject": "alice", "assurance": "introspected", "scopes": ["read"]}
-            assert mock_as.requests("introspect").count == 1
-            assert mock_as.requests("discovery").count == 1
-            other = mock_as.token(format=token_format)
-            mock_as.revoke(other)
-            assert_refused(await api.send(token=other), 401, "invalid_token")
+    async with over_sockets(mock_as_server) as api, api.server:
+        token = mock_as_server.token(sub="alice", format=token_format)
+        for _ in range(2):
+            answer = await api.send(token=token)
+            assert answer.json() == {"subject": "alice", "assurance": "introspected", "scopes": ["read"]}
+        assert mock_as_server.requests("introspect").count == 1
+        assert mock_as_server.requests("discovery").count == 1
+        other = mock_as_server.token(format=token_format)
+        mock_as_server.revoke(other)
+        assert_refused(await api.send(token=other), 401, "invalid_token")
 
 
 @pytest.mark.parametrize("status", [401, 503])
-async def test_refused_connection(status: int, port: int) -> None:
+async def test_refused_connection(status: int, port: int, mock_as_factory: MockASFactory) -> None:
     """Where nobody listens every token is unverifiable, at once, and an outage is reported."""
-    mock_as = MockAS(issuer=f"http://127.0.0.1:{port}", clients=[RS])
+    mock_as = mock_as_factory(issuer=f"http://127.0.0.1:{port}")
     async with over_sockets(mock_as, unavailable_status=status) as api:
         for token in (mock_as.token(), "opaque-and-unknown"):
             assert_unverifiable(await api.send(token=token), status)
@@ -75,9 +73,9 @@ async def test_refused_connection(status: int, port: int) -> None:
 
 
 @pytest.mark.parametrize("status", [401, 503])
-async def test_gone_and_back(status: int, port: int) -> None:
+async def test_gone_and_back(status: int, port: int, mock_as_factory: MockASFactory) -> None:
     """While the server is gone its JWTs answer for themselves and opaque tokens cannot; then all is as before."""
-    mock_as = MockAS(issuer=f"http://127.0.0.1:{port}", clients=[RS])
+    mock_as = mock_as_factory(issuer=f"http://127.0.0.1:{port}")
     async with over_sockets(mock_as, unavailable_status=status) as api:
         with mock_as.serve(port=port):
             jwts = [mock_as.token(sub=f"user-{number}") for number in range(4)]
@@ -110,7 +108,7 @@ async def assurance(api: API, token: Token) -> str:
 
 def forged(mock_as: MockAS) -> Token:
     """Mint a token that a stranger signed, in the name of the server that is gone."""
-    stranger = MockAS(issuer=mock_as.issuer, audience=mock_as.audience)
+    stranger = MockAS(issuer=mock_as.issuer, audience=mock_as.options.audience)
     return stranger.token(header={"kid": mock_as.keys.signing().kid})
 
 
@@ -123,40 +121,37 @@ def assert_unverifiable(answer: Answer, status: int) -> None:
 
 
 @pytest.mark.parametrize("fault", ["reset", 500, "not_json", "html_error"])
-async def test_fault_on_the_wire(fault: Any, mock_as: MockAS) -> None:
+async def test_fault_on_the_wire(fault: Any, mock_as_server: MockAS) -> None:
     """A connection that breaks and an answer that makes no sense are outages, and over when they are over."""
-    with mock_as.serve():
-        async with over_sockets(mock_as) as api:
-            token = mock_as.token(format="opaque")
-            mock_as.fault("introspect", fault, times=1)
-            assert_refused(await api.send(token=token), 401, "invalid_token")
-            assert await assurance(api, token) == "introspected"
-            assert any(isinstance(event, AuthorizationServerUnavailable) for event in api.events)
+    async with over_sockets(mock_as_server) as api:
+        token = mock_as_server.token(format="opaque")
+        mock_as_server.fault("introspect", fault, times=1)
+        assert_refused(await api.send(token=token), 401, "invalid_token")
+        assert await assurance(api, token) == "introspected"
+        assert any(isinstance(event, AuthorizationServerUnavailable) for event in api.events)
 
 
-async def test_silence(mock_as: MockAS) -> None:
+async def test_silence(mock_as_server: MockAS) -> None:
     """A server that accepts the question and says nothing costs a request its deadline, and no more."""
-    with mock_as.serve():
-        mock_as.fault("introspect", "timeout", times=1)
-        token = mock_as.token(format="opaque")
-        async with over_sockets(mock_as, timeout=0.1) as impatient, over_sockets(mock_as) as patient:
-            assert_refused(await impatient.send(token=token), 401, "invalid_token")
-            assert {event.cause for event in impatient.events if isinstance(event, AuthorizationServerUnavailable)} == {
-                "timeout"
-            }
-            mock_as.clear_faults()
-            assert await assurance(patient, token) == "introspected"
+    mock_as_server.fault("introspect", "timeout", times=1)
+    token = mock_as_server.token(format="opaque")
+    async with over_sockets(mock_as_server, timeout=0.1) as impatient, over_sockets(mock_as_server) as patient:
+        assert_refused(await impatient.send(token=token), 401, "invalid_token")
+        assert {event.cause for event in impatient.events if isinstance(event, AuthorizationServerUnavailable)} == {
+            "timeout"
+        }
+        mock_as_server.clear_faults()
+        assert await assurance(patient, token) == "introspected"
 
 
-async def test_many_at_once(mock_as: MockAS) -> None:
+async def test_many_at_once(mock_as_server: MockAS) -> None:
     """Fifty requests with one token are one question on the wire; fifty tokens are fifty, each answered its own."""
-    with mock_as.serve():
-        async with over_sockets(mock_as) as api:
-            token = mock_as.token()
-            answers = await asyncio.gather(*[api.send(token=token) for _ in range(50)])
-            assert {answer.status for answer in answers} == {200}
-            assert mock_as.requests("introspect").count == 1
-            tokens = [mock_as.token(sub=f"user-{number}", format="opaque") for number in range(50)]
-            answers = await asyncio.gather(*[api.send(token=each) for each in tokens])
-            assert [answer.json()["subject"] for answer in answers] == [f"user-{number}" for number in range(50)]
-            assert mock_as.requests("introspect").count == 51
+    async with over_sockets(mock_as_server) as api:
+        token = mock_as_server.token()
+        answers = await asyncio.gather(*[api.send(token=token) for _ in range(50)])
+        assert {answer.status for answer in answers} == {200}
+        assert mock_as_server.requests("introspect").count == 1
+        tokens = [mock_as_server.token(sub=f"user-{number}", format="opaque") for number in range(50)]
+        answers = await asyncio.gather(*[api.send(token=each) for each in tokens])
+        assert [answer.json()["subject"] for answer in answers] == [f"user-{number}" for number in range(50)]
+        assert mock_as_server.requests("introspect").count == 51

@@ -145,10 +145,9 @@ def test_pipelined_callers(live: Live) -> None:
 @pytest.mark.rfc("9110-5.5-a", "6750-3-e")
 @pytest.mark.attack("A-J-5")
 @pytest.mark.parametrize("http_protocol", ["h11", "httptools"])
-def test_foreign_text_reaches_no_header(http_protocol: str) -> None:
+def test_foreign_text_reaches_no_header(http_protocol: str, mock_as: MockAS) -> None:
     """RFC 9110 §5.5: text with line breaks, in a token or from the authorization server, costs nobody an answer."""
     texts = ["a\r\nX-Injected: 1", "\n", "\r", "\x00", "é", "→", "\ud800", '"', "\\", "../../etc/passwd", "k" * 5000]
-    mock_as = MockAS()
     api = API(mock_as, verbose_errors=True)
     with serve(api.app, http_protocol) as port:
         for text in texts:

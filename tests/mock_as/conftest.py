@@ -9,6 +9,7 @@ import httpx
 import pytest
 
 from mock_as import MockAS, Token
+from tests.mock_as.browsing import Browser
 
 Post = Callable[..., Coroutine[Any, Any, httpx.Response]]
 
@@ -36,3 +37,9 @@ def introspect(mock: MockAS, client: httpx.AsyncClient) -> Post:
         return await client.post("/introspect", data=form, auth=mock.credentials(caller))
 
     return ask
+
+
+@pytest.fixture
+def browser(client: httpx.AsyncClient) -> Browser:
+    """Open a browser at the console."""
+    return Browser(client)

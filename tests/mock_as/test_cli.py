@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 from collections.abc import Generator
@@ -18,6 +19,7 @@ import pytest
 from typer.testing import CliRunner
 
 from mock_as.cli import app
+from tests.mock_as.reading import problem
 
 ROOT = Path(__file__).parents[2]
 PATIENCE = 20.0
@@ -25,10 +27,10 @@ EVERYWHERE = "0.0.0.0"  # noqa: S104 - what the command must not listen at unask
 
 
 @contextmanager
-def served(*options: str) -> Generator[tuple[subprocess.Popen[str], dict[str, Any]]]:
+def served(*options: str, **variables: str) -> Generator[tuple[subprocess.Popen[str], dict[str, Any]]]:
     """Start the command, and give the process with the document of its ready line."""
     command = [sys.executable, "-W", "error", "-m", "mock_as", "serve", "--port", "0", *options]
-    environment = {**os.environ, "COLUMNS": "200", "NO_COLOR": "1"}
+    environment = {**os.environ, "COLUMNS": "200", "NO_COLOR": "1", **variables}
     process = subprocess.Popen(
         command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
@@ -91,6 +93,45 @@ def test_whoever_listens_outside_must_say_so() -> None:
         assert httpx.get(f"{ready['issuer']}/jwks").status_code == 200
 
 
+def test_configuration_arrives(tmp_path: Path) -> None:
+    """A file and the environment configure the server, and options have the last word."""
+    file = tmp_path / "mock_as.toml"
+    file.write_text('lifetime = 60\naudience = "https://file.example.test"\n[[users]]\nsub = "dave"\n')
+    variables = {"MOCK_AS_LIFETIME": "120", "MOCK_AS_TOKEN_FORMAT": "opaque"}
+    with served("--config", str(file), "--token-format", "jwt", "--no-admin", **variables) as (_, ready):
+        assert ready["admin"] is None
+        form = {"grant_type": "client_credentials"}
+        answer = httpx.post(f"{ready['issuer']}/token", data=form, auth=("svc", "svc-secret")).json()
+        assert answer["expires_in"] == 120
+        assert answer["access_token"].count(".") == 2
+        assert httpx.post(f"{ready['issuer']}/_mock/tokens", json={}).status_code == 404
+
+
+def test_control_plane_at_a_port_of_its_own() -> None:
+    """With --admin-port the control plane is at that port alone, and the endpoints of OAuth at the other."""
+    with served("--admin-port", "0") as (process, ready):
+        issuer, admin = ready["issuer"], ready["admin"].removesuffix("/_mock")
+        assert httpx.URL(issuer).port != httpx.URL(admin).port
+        assert httpx.post(f"{admin}/_mock/tokens", json={}).status_code == 201
+        assert httpx.get(f"{issuer}/jwks").status_code == 200
+        for url in (f"{admin}/jwks", f"{issuer}/_mock/tokens", f"{issuer}/_mock"):
+            assert problem(httpx.get(url))["status"] == 404
+        for url in (issuer, admin):
+            assert httpx.get(f"{url}/_mock/health").json()["status"] == "ok"
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(PATIENCE) == 0
+
+
+def test_tls() -> None:
+    """With --tls the issuer is an https URL, and the ready line brings the certificate that a client has to trust."""
+    with served("--tls") as (process, ready):
+        trust = ssl.create_default_context(cadata=ready["ca"])
+        assert httpx.URL(ready["issuer"]).scheme == "https"
+        assert httpx.get(f"{ready['issuer']}/jwks", verify=trust).status_code == 200
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(PATIENCE) == 0
+
+
 def run(*arguments: str) -> tuple[int, str, str]:
     """Run the command line in this process."""
     result = CliRunner().invoke(app, arguments)
@@ -123,6 +164,10 @@ def test_taken_port(host: str) -> None:
         (["--port", "65536"], "65535"),
         (["--token-format", "jwe"], "jwe"),
         (["--seed", "x"], "--seed"),
+        (["--lifetime", "0"], "lifetime: 0 is less than 1"),
+        (["--profile", "strickt"], "profile: 'strickt' is unknown; did you mean 'strict'?"),
+        (["--config", "nowhere.toml"], "nowhere.toml: cannot be read: No such file or directory"),
+        (["--keys", "nowhere.pem"], "cannot be read"),
     ],
 )
 def test_wrong_options(arguments: list[str], message: str) -> None:
@@ -130,6 +175,41 @@ def test_wrong_options(arguments: list[str], message: str) -> None:
     status, output, log = run("serve", *arguments)
     assert (status, output) == (2, "")
     assert message in log
+
+
+def test_check(tmp_path: Path) -> None:
+    """A good configuration is status 0, with what it says; a bad one is status 2, with everything that is wrong."""
+    file = tmp_path / "mock_as.toml"
+    file.write_text("lifetime = 60\n[[faults]]\nendpoint = 'jwks'\nstatus = 503\n")
+    assert run("check", str(file)) == (0, "", "The configuration is good. It says: faults, lifetime.\n")
+    assert run("check") == (0, "", "The configuration is good. It says: nothing, so every default holds.\n")
+    file.write_text("lifetme = 60\n[[clients]]\nid = 'a'\nscpoes = []\n")
+    status, output, log = run("check", str(file))
+    assert (status, output) == (2, "")
+    problems = {
+        "clients[0].scpoes: is unknown; did you mean 'scopes'?",
+        "lifetme: is unknown; did you mean 'lifetime'?",
+    }
+    assert all(problem in log for problem in problems)
+    file.write_text("[[faults]]\nendpoint = 'jwsk'\n")
+    assert run("check", str(file))[2].startswith("mock-as: faults[0].endpoint: 'jwsk' is unknown; did you mean 'jwks'?")
+
+
+def test_schema() -> None:
+    """The JSON Schema is one document on standard output."""
+    status, output, log = run("check", "--schema")
+    schema = json.loads(output)
+    assert (status, log) == (0, "")
+    assert schema["$schema"] == "https://json-schema.org/draft/2020-12/schema"
+    assert schema["properties"]["clients"]["items"]["$ref"] == "#/$defs/Client"
+
+
+def test_commands_load_no_server() -> None:
+    """The commands that only ask load neither a server nor a framework: a health check is over at once."""
+    unwanted = ["authlib", "fastapi", "httpx", "joserfc", "pydantic", "uvicorn"]
+    code = f"import sys, mock_as.cli; print(*(name for name in {unwanted} if name in sys.modules))"
+    result = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert result.stdout.split() == []
 
 
 def test_no_arguments_is_help() -> None:

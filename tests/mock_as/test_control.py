@@ -59,7 +59,7 @@ async def test_state_is_one_document(mock: MockAS, client: httpx.AsyncClient) ->
     mock.fault("jwks", 503)
     await client.get("/jwks")
     state = await ask(client, "GET", "/state")
-    assert (state["issuer"], state["audience"]) == (mock.issuer, mock.audience)
+    assert (state["issuer"], state["audience"]) == (mock.issuer, mock.options.audience)
     assert state["clock"] == {"now": NOW, "offset": 0, "frozen": False}
     assert state["keys"] == mock.keys.describe()
     assert state["requests"] == 1
@@ -69,6 +69,8 @@ async def test_state_is_one_document(mock: MockAS, client: httpx.AsyncClient) ->
         ("tok-2", "svc", False, True),
     ]
     assert {"id": "rs", "scopes": list(mock.clients["rs"].scopes), "introspect": True} in state["clients"]
+    assert {"sub": "mallory", "disabled": True} in state["users"]
+    assert (state["profile"], state["resources"]) == ("strict", [])
     assert token.value not in json.dumps(state)
     assert "secret" not in json.dumps(state)
 
@@ -271,6 +273,7 @@ async def test_requests_are_shown_without_secrets(mock: MockAS, client: httpx.As
         ({"status": "405"}, 1),
         ({"method": "POST", "endpoint": "introspect"}, 2),
         ({"fault": "status(503)"}, 1),
+        ({"parameter": "token=x"}, 1),
     ],
 )
 async def test_requests_are_found(
@@ -382,7 +385,12 @@ async def test_body_that_does_not_say_what_it_is(mock: MockAS, client: httpx.Asy
 
 @pytest.mark.parametrize(
     ("query", "field"),
-    [({"endpoint": "introspection"}, "endpoint"), ({"status": "ok"}, "status"), ({"unknown": "1"}, "unknown")],
+    [
+        ({"endpoint": "introspection"}, "endpoint"),
+        ({"status": "ok"}, "status"),
+        ({"unknown": "1"}, "unknown"),
+        ({"parameter": "token_type_hint"}, "parameter.0"),
+    ],
 )
 @pytest.mark.parametrize("path", ["/requests", "/requests/count"])
 async def test_wrong_questions(client: httpx.AsyncClient, path: str, query: dict[str, str], field: str) -> None:

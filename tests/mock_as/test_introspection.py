@@ -204,3 +204,58 @@ async def test_server_that_does_not_introspect_jwts() -> None:
         assert response.json()["active"] is True
         response = await client.post("/introspect", data={"token": mock.token().value}, auth=("rs", "wrong"))
         assert response.status_code == 401
+
+
+# --------------------------------------------------------------------------------------------------- what is said of it
+
+
+@FORMATS
+async def test_bound_token_says_what_it_is_bound_to(mock: MockAS, introspect: Post, token_format: Any) -> None:
+    """A token that is bound to a key of the client is of the type DPoP, with its `cnf`: RFC 9449 section 6.2."""
+    token = mock.token(token_type="DPoP", format=token_format)
+    answer = (await introspect(token)).json()
+    assert (answer["token_type"], answer["cnf"]) == ("DPoP", token.claims["cnf"])
+
+
+async def test_certificate_bound_token_is_a_bearer_token(mock: MockAS, introspect: Post) -> None:
+    """A token that is bound to a certificate is of the type Bearer, with its `cnf`: RFC 8705 section 3.2."""
+    cnf = {"x5t#S256": "bwcK0esc3ACC3DB2Y5_lESsXE8o9ltc05O89jdN-dg2"}
+    answer = (await introspect(mock.token(cnf=cnf))).json()
+    assert (answer["token_type"], answer["cnf"]) == ("Bearer", cnf)
+
+
+async def test_whoever_acts_and_what_in_detail_is_said(mock: MockAS, introspect: Post) -> None:
+    """The actor and the authorization details are told as they are: RFC 8693 section 4.1, RFC 9396 section 9.2."""
+    claims = {"act": {"sub": "svc", "act": {"sub": "web"}}, "authorization_details": [{"type": "payment", "amount": 1}]}
+    answer = (await introspect(mock.token("alice", claims=claims))).json()
+    assert {name: answer[name] for name in claims} == claims
+
+
+@FORMATS
+async def test_edited_token_says_something_else_at_once(mock: MockAS, introspect: Post, token_format: Any) -> None:
+    """What is edited is told from then on, while a JWT says of itself what it always said."""
+    token = mock.token("alice", scope="read", format=token_format)
+    mock.tokens.edit(token, scope=["write"], claims={"tenant": "acme", "jti": None})
+    answer = (await introspect(token)).json()
+    assert (answer["scope"], answer["tenant"], "jti" in answer) == ("write", "acme", False)
+    mock.tokens.edit(token, exp=NOW - 1)
+    assert (await introspect(token)).json() == INACTIVE
+
+
+@FORMATS
+async def test_answer_can_be_forced(mock: MockAS, introspect: Post, token_format: Any) -> None:
+    """A token can be called active although it is not, and inactive although it is."""
+    expired, good = (
+        mock.token(expires_in=-5, active=True, format=token_format),
+        mock.token(active=False, format=token_format),
+    )
+    mock.revoke(expired)
+    assert (await introspect(expired)).json()["exp"] == NOW - 5
+    assert (await introspect(good)).json() == INACTIVE
+
+
+async def test_forgotten_token_is_unknown(mock: MockAS, introspect: Post) -> None:
+    """A token that the server forgets is inactive, and forgetting it again changes nothing."""
+    token = mock.token()
+    assert (mock.tokens.remove(token), mock.tokens.remove(token)) == (True, False)
+    assert (await introspect(token)).json() == INACTIVE

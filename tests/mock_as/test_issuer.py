@@ -42,6 +42,15 @@ def test_tokens_are_named_in_many_ways(mock: MockAS, verb: str) -> None:
 
 
 @pytest.mark.parametrize("verb", ["revoke", "expire"])
+def test_session_ends_with_its_tokens(mock: MockAS, verb: str) -> None:
+    """The tokens of a session can be ended together."""
+    mock.token("alice", claims={"sid": "s-1"})
+    other = mock.token("alice", claims={"sid": "s-2"})
+    assert getattr(mock, verb)(sid="s-1") == 1
+    assert active(mock) == [other.id]
+
+
+@pytest.mark.parametrize("verb", ["revoke", "expire"])
 def test_strangers_are_not_counted(mock: MockAS, verb: str) -> None:
     """A token that the server does not know is no error, and changes nothing; naming nothing is one."""
     end = getattr(mock, verb)

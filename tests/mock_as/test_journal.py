@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+
 import httpx
 import pytest
 
@@ -110,10 +114,10 @@ async def test_control_plane_is_not_in_the_journal(mock: MockAS, client: httpx.A
 
 async def test_memory_is_bounded(mock: MockAS, client: httpx.AsyncClient) -> None:
     """The journal holds the last thousand requests."""
-    entry_of = mock.requests("jwks")
     await client.get("/jwks")
+    entry = mock.requests("jwks").last
     for _ in range(SIZE):
-        mock.journal.add(entry_of.last)
+        mock.journal.add(replace(entry))
     await client.post("/jwks")
     assert mock.requests().count == SIZE == 1000
     assert mock.requests().last.method == "POST"
@@ -122,8 +126,9 @@ async def test_memory_is_bounded(mock: MockAS, client: httpx.AsyncClient) -> Non
 async def test_long_requests_are_forgotten_earlier(
     mock: MockAS, introspect: Post, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What is remembered is bounded in length as well, and forgetting makes room again."""
-    monkeypatch.setattr(journal, "CHARACTERS", 3 * len("token" + "x" * 100))
+    """What is remembered is bounded in length as well, answers included, and forgetting makes room again."""
+    await introspect("x" * 100)
+    monkeypatch.setattr(journal, "BYTES", 3 * mock.requests().last.size)
     for _ in range(5):
         await introspect("x" * 100)
     assert mock.requests().count == 3
@@ -131,6 +136,34 @@ async def test_long_requests_are_forgotten_earlier(
     await introspect("y" * 100)
     await introspect("z" * 100)
     assert [entry.form["token"][0] for entry in mock.requests()] == ["y", "z"]
+
+
+async def test_waiting_for_requests(mock: MockAS, client: httpx.AsyncClient) -> None:
+    """A test in the same loop waits for requests; where too few come, the error says how many, and which."""
+    waiting = asyncio.create_task(mock.requests("jwks").wait_async(2))
+    for _ in range(2):
+        await asyncio.sleep(0)
+        await client.get("/jwks")
+    assert (await waiting).count == 2
+    with pytest.raises(TimeoutError, match=r"2 of 3 requests came within 0\.01 s\njwks: GET /jwks"):
+        await mock.requests("jwks").wait_async(3, timeout=0.01)
+    assert mock.journal._watchers == ()
+
+
+def test_waiting_across_threads(mock: MockAS) -> None:
+    """A test in another thread blocks until there are as many, and others in between do not disturb it."""
+
+    async def ask() -> None:
+        async with httpx.AsyncClient(transport=mock.transport(), base_url=mock.issuer) as client:
+            for path in ("/jwks", "/introspect", "/jwks"):
+                await client.get(path)
+
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(mock.requests("jwks").wait, 2)
+        asyncio.run(ask())
+        assert waiting.result(5).count == 2
+    with pytest.raises(TimeoutError, match="2 of 3 requests came"):
+        mock.requests("jwks").wait(3, timeout=0)
 
 
 async def test_assert_called(mock: MockAS, client: httpx.AsyncClient) -> None:

@@ -42,3 +42,18 @@ async def test_keys_are_read_only(client: httpx.AsyncClient) -> None:
     response = await client.post("/jwks")
     assert response.status_code == 405
     assert response.headers["allow"] == "GET, HEAD"
+
+
+@pytest.mark.parametrize("form", ["{}", "W/{}", '"other", {}', "*"])
+async def test_keys_that_are_known_are_not_sent_again(mock: MockAS, client: httpx.AsyncClient, form: str) -> None:
+    """Whoever has the keys already is told so, until they change: RFC 9110 section 13.1.2."""
+    tag = (await client.get("/jwks")).headers["etag"]
+    known = {"If-None-Match": form.format(tag)}
+    response = await client.get("/jwks", headers=known)
+    assert (response.status_code, response.content, response.headers["etag"]) == (304, b"", tag)
+    assert directives(response)["max-age"] == "300"
+    mock.keys.rotate()
+    if form != "*":
+        again = await client.get("/jwks", headers=known)
+        assert (again.status_code, len(again.json()["keys"])) == (200, 2)
+        assert again.headers["etag"] != tag

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from joserfc import jws
 from joserfc.jwk import JWKRegistry
 
@@ -132,3 +135,135 @@ def test_refuses_what_there_is_not(ring: KeyRing) -> None:
         ring.previous()
     with pytest.raises(UsageError, match="did you mean 'unpublished'"):
         ring.find("unpublishd")
+
+
+# ------------------------------------------------------------------------------------------------ published, and used
+
+
+def state(ring: KeyRing, kid: str) -> str | None:
+    """Return the state of a key."""
+    return next((key["state"] for key in ring.describe() if key["kid"] == kid), None)
+
+
+def test_staged_key_is_neither_published_nor_used(ring: KeyRing) -> None:
+    """A key can be made long before anybody sees it."""
+    first, staged = ring.signing().kid, ring.stage("ES256")
+    assert (kids(ring), ring.signing().kid, state(ring, staged)) == ([first], first, "unpublished")
+    assert ring.find(staged).alg == "ES256"
+
+
+def test_key_published_before_it_is_used(ring: KeyRing) -> None:
+    """A careful rotation publishes a key, signs with it later, and unpublishes the old one later still."""
+    old, new = ring.signing().kid, ring.stage()
+    ring.publish(new)
+    assert (kids(ring), ring.signing().kid) == ([old, new], old)
+    ring.activate(new)
+    assert (kids(ring), ring.signing().kid, ring.previous().kid) == ([old, new], new, old)
+    ring.unpublish(old)
+    assert (kids(ring), state(ring, old), state(ring, new)) == ([new], "unpublished", "signing")
+
+
+def test_key_used_before_it_is_published(ring: KeyRing) -> None:
+    """A careless rotation signs with a key that nobody can know yet."""
+    new = ring.stage()
+    ring.activate(new)
+    assert (ring.signing().kid, state(ring, new), new in kids(ring)) == (new, "signing, unpublished", False)
+    ring.publish(new)
+    assert (state(ring, new), new in kids(ring)) == ("signing", True)
+
+
+def test_key_rotated_away(ring: KeyRing) -> None:
+    """The key that signs can be taken out of the JWKS, and goes on signing."""
+    kid = ring.signing().kid
+    ring.unpublish(kid)
+    ring.unpublish(kid)
+    assert (kids(ring), ring.signing().kid) == ([], kid)
+
+
+def test_activating_the_active_key_changes_nothing(ring: KeyRing) -> None:
+    """The key that signs already does not become its own predecessor."""
+    ring.activate(ring.signing().kid)
+    with pytest.raises(UsageError):
+        ring.previous()
+
+
+def test_deleted_key_is_forgotten(ring: KeyRing) -> None:
+    """A key that is deleted is nowhere any more; if it signed, another does from then on, until a reset."""
+    kid, spare = ring.signing().kid, ring.unpublished().kid
+    ring.delete(kid)
+    ring.delete(spare)
+    assert (kids(ring), ring.describe()) == ([], [])
+    assert ring.signing().kid not in {kid, spare}
+    assert ring.unpublished().kid not in {kid, spare}
+    ring.reset()
+    assert (kids(ring), ring.unpublished().kid) == ([kid], spare)
+
+
+def test_same_kid_new_key(ring: KeyRing) -> None:
+    """Another key can take the name of an old one, in the JWKS too; what that one signed verifies no more."""
+    old = ring.signing()
+    signature = old.sign(b"message")
+    ring.replace(old.kid)
+    [public] = ring.jwks()["keys"]
+    assert (public["kid"], ring.signing().kid, ring.signing().public()) == (old.kid, old.kid, public)
+    model, key = jws.JWSRegistry.algorithms["ES256"], JWKRegistry.import_key(public)
+    assert not model.verify(b"message", signature, key)
+    assert model.verify(b"message", ring.signing().sign(b"message"), key)
+    ring.reset()
+    assert ring.signing() is old
+
+
+@pytest.mark.parametrize("verb", ["publish", "unpublish", "activate", "delete", "replace"])
+def test_verbs_need_a_key_that_there_is(ring: KeyRing, verb: str) -> None:
+    """A verb that names a key which does not exist is an error, and changes nothing."""
+    before = ring.describe()
+    with pytest.raises(UsageError, match=r"^key: 'nobody' is unknown"):
+        getattr(ring, verb)("nobody")
+    assert ring.describe() == before
+
+
+def test_given_keys_are_the_first() -> None:
+    """Keys that are brought along are published; the first of an algorithm signs, also after a reset."""
+    one, two, ed25519 = generate_key("ES256"), generate_key("ES256"), generate_key("Ed25519")
+    ring = KeyRing([one, two, ed25519])
+    for _ in range(2):
+        assert kids(ring) == [one.kid, two.kid, ed25519.kid]
+        assert (ring.signing(), ring.signing("Ed25519")) == (one, ed25519)
+        ring.rotate(overlap=False)
+        ring.reset()
+
+
+def test_what_was_dumped_can_be_loaded_again(ring: KeyRing) -> None:
+    """Keys come back as they were, each for what it was for, as often as wanted."""
+    ring.rotate()
+    staged = ring.stage("Ed25519")
+    dumped, before, jwks = ring.dump(), ring.describe(), ring.jwks()
+    for _ in range(2):
+        ring.activate(staged)
+        ring.publish(staged)
+        ring.rotate(overlap=False)
+        assert ring.jwks() != jwks
+        ring.load(dumped)
+        assert (ring.describe(), ring.jwks()) == (before, jwks)
+
+
+VERBS = st.sampled_from(["rotate", "stage", "publish", "unpublish", "activate", "delete", "replace", "reset"])
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.tuples(VERBS, st.integers(0, 5)), max_size=8))
+def test_document_is_always_that_of_the_ring(steps: list[tuple[str, int]]) -> None:
+    """Whatever is done to keys, the document says what is published, its tag changes with it, and names are unique."""
+    ring = KeyRing()
+    for verb, number in steps:
+        before, tag = ring.document()
+        known = ring.describe()
+        if verb in {"rotate", "stage", "reset"}:
+            getattr(ring, verb)()
+        elif known:
+            getattr(ring, verb)(known[number % len(known)]["kid"])
+        body, new_tag = ring.document()
+        assert json.loads(body) == ring.jwks()
+        assert (tag == new_tag) is (before == body)
+        assert len(set(kids(ring))) == len(kids(ring))
+        assert {state(ring, kid) for kid in kids(ring)} <= {"published", "signing"}

@@ -1,19 +1,16 @@
-"""Tokens, right and wrong: each defect is the one its name says, and the only one."""
+"""Tokens: what the test asks for, and what the server decides where it asks for nothing."""
 
 from __future__ import annotations
 
-import base64
-import hmac
-import json
-from collections.abc import Callable
 from typing import Any
 
 import pytest
-from joserfc import jws
-from joserfc.jwk import JWKRegistry
 
 from mock_as import Clock, MockAS, Token, UsageError
-from mock_as.minting import DEFECTS
+from mock_as.defects import DEFECTS
+from mock_as.keys import ALGORITHMS
+from mock_as.minting import Order
+from tests.mock_as.jose import header_of, is_by, payload_of
 
 NOW = 1_700_000_000
 ISSUER = "https://as.example.test"
@@ -27,27 +24,14 @@ def mock() -> MockAS:
     return MockAS(clock=clock)
 
 
-def decode(segment: str) -> Any:
-    """Read a part of a JWT."""
-    return json.loads(base64.urlsafe_b64decode(segment + "=" * (-len(segment) % 4)))
-
-
 def read(token: Token) -> tuple[dict[str, Any], Any]:
     """Read header and payload of a JWT, without any check."""
-    header, payload, _ = token.value.split(".")
-    return decode(header), decode(payload)
+    return header_of(token.value), payload_of(token.value)
 
 
 def verifies(mock: MockAS, token: Token) -> bool:
     """Tell whether the signature is good under the published key that the header names."""
-    message, _, signature = token.value.rpartition(".")
-    header = decode(token.value.split(".")[0])
-    keys = {key["kid"]: key for key in mock.keys.jwks()["keys"]}
-    if header["alg"] == "none" or header.get("kid") not in keys:
-        return False
-    key = JWKRegistry.import_key(keys[header["kid"]])
-    raw = base64.urlsafe_b64decode(signature + "=" * (-len(signature) % 4))
-    return jws.JWSRegistry.algorithms[str(key.alg)].verify(message.encode(), raw, key)
+    return is_by(token.value, mock.keys.jwks())
 
 
 def test_honest_jwt_is_an_rfc_9068_token(mock: MockAS) -> None:
@@ -69,7 +53,7 @@ def test_honest_jwt_is_an_rfc_9068_token(mock: MockAS) -> None:
     assert verifies(mock, token)
 
 
-@pytest.mark.parametrize("alg", ["ES256", "RS256", "PS256", "Ed25519"])
+@pytest.mark.parametrize("alg", ALGORITHMS)
 def test_every_algorithm_signs(mock: MockAS, alg: str) -> None:
     """Each algorithm makes tokens that verify with a key that is published from then on."""
     token = mock.token(alg=alg)
@@ -162,147 +146,6 @@ def test_named_key_brings_its_algorithm(mock: MockAS) -> None:
     assert verifies(mock, token)
 
 
-CLAIM_DEFECTS: dict[str, Callable[[dict[str, Any]], bool]] = {
-    "expired": lambda claims: claims["exp"] < NOW and claims["iat"] < claims["exp"],
-    "not_yet_valid": lambda claims: NOW < claims["nbf"] < claims["exp"],
-    "iat_future": lambda claims: NOW < claims["iat"] < claims["exp"],
-    "no_exp": lambda claims: "exp" not in claims,
-    "exp_string": lambda claims: claims["exp"] == str(NOW + 3600),
-    "exp_float": lambda claims: claims["exp"] == NOW + 3600.5,
-    "wrong_iss": lambda claims: claims["iss"] not in {ISSUER, f"{ISSUER}/"},
-    "iss_slash": lambda claims: claims["iss"] == f"{ISSUER}/",
-    "wrong_aud": lambda claims: claims["aud"] != AUDIENCE,
-    "no_aud": lambda claims: "aud" not in claims,
-    "scope_list": lambda claims: claims["scope"] == ["read"],
-    "no_scope": lambda claims: "scope" not in claims,
-    "refresh_token": lambda claims: claims["typ"] == "Refresh" and claims["aud"] == ISSUER,
-}
-
-
-@pytest.mark.parametrize("defect", CLAIM_DEFECTS)
-def test_defect_in_the_claims(mock: MockAS, defect: str) -> None:
-    """A defect in the claims is in the claims alone, and in both formats; the signature is good."""
-    token = mock.token(defect=defect, format="jwt")
-    _, claims = read(token)
-    assert CLAIM_DEFECTS[defect](claims)
-    assert verifies(mock, token)
-    opaque = mock.token(defect=defect, format="opaque")
-    assert CLAIM_DEFECTS[defect](dict(opaque.claims))
-
-
-def test_iss_slash_is_the_other_spelling() -> None:
-    """An issuer that ends with a slash is spelt without one by the defect."""
-    mock = MockAS(issuer="https://as.example.test/one/")
-    assert mock.token(defect="iss_slash").claims["iss"] == "https://as.example.test/one"
-
-
-SIGNATURE_DEFECTS: dict[str, Callable[[MockAS, dict[str, Any]], bool]] = {
-    "bad_signature": lambda mock, header: header["kid"] == mock.keys.signing().kid,
-    "other_key": lambda mock, header: header["kid"] == mock.keys.signing().kid,
-    "alg_none": lambda _mock, header: header["alg"] == "none",
-    "hs256_with_public_key": lambda mock, header: header["alg"] == "HS256" and header["kid"] == mock.keys.signing().kid,
-    "unknown_kid": lambda mock, header: header["kid"] not in {key["kid"] for key in mock.keys.describe()},
-    "no_kid": lambda _mock, header: "kid" not in header,
-    "jwk_header": lambda mock, header: header["jwk"] == mock.keys.unpublished().public(),
-    "jku_header": lambda _mock, header: header["jku"].startswith("https://attacker.example.test/"),
-}
-
-
-@pytest.mark.parametrize("defect", SIGNATURE_DEFECTS)
-def test_defect_in_the_signature(mock: MockAS, defect: str) -> None:
-    """A forged token says about itself what its defect wants, and no published key that it names verifies it."""
-    token = mock.token(defect=defect)
-    header, _ = read(token)
-    assert SIGNATURE_DEFECTS[defect](mock, header)
-    assert token.header == header
-    assert not verifies(mock, token)
-
-
-@pytest.mark.parametrize("defect", ["jwk_header", "jku_header", "no_kid", "unknown_kid"])
-def test_tempting_tokens_are_well_signed(mock: MockAS, defect: str) -> None:
-    """A token that brings its own key, or hides which one it is by, verifies with that key: only trust is missing."""
-    token = mock.token(defect=defect)
-    own = mock.keys.unpublished() if defect in {"jwk_header", "jku_header"} else mock.keys.signing()
-    read_back = jws.deserialize_compact(token.value, JWKRegistry.import_key(own.public()), registry=LENIENT)
-    assert json.loads(read_back.payload or b"") == token.claims
-
-
-LENIENT = jws.JWSRegistry(algorithms=["ES256", "HS256"], strict_check_header=False)
-
-
-def test_hs256_is_keyed_with_the_public_key(mock: MockAS) -> None:
-    """The confused algorithm is real: whoever takes the public key for a secret finds the signature good."""
-    token = mock.token(defect="hs256_with_public_key")
-    secret = mock.keys.signing().jwk.as_pem(private=False)
-    message, _, signature = token.value.rpartition(".")
-    raw = base64.urlsafe_b64decode(signature + "=" * (-len(signature) % 4))
-    assert hmac.compare_digest(raw, hmac.digest(secret, message.encode(), "sha256"))
-
-
-def test_bad_signature_is_one_bit_away(mock: MockAS) -> None:
-    """The bad signature has the length of a good one, and would be good but for one bit."""
-    token = mock.token(defect="bad_signature")
-    message, _, signature = token.value.rpartition(".")
-    raw = bytearray(base64.urlsafe_b64decode(signature + "=="))
-    raw[0] ^= 1
-    repaired = base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
-    key = JWKRegistry.import_key(mock.keys.signing().public())
-    read_back = jws.deserialize_compact(f"{message}.{repaired}", key, registry=LENIENT)
-    assert json.loads(read_back.payload or b"") == token.claims
-
-
-HEADER_DEFECTS: dict[str, Callable[[dict[str, Any]], bool]] = {
-    "wrong_typ": lambda header: header["typ"] == "JWT",
-    "id_token": lambda header: header["typ"] == "JWT",
-    "logout_token": lambda header: header["typ"] == "logout+jwt",
-    "crit_unknown": lambda header: len(header["crit"]) == 1 and header["crit"][0] in header,
-    "b64_false": lambda header: header["b64"] is False and header["crit"] == ["b64"],
-}
-
-
-@pytest.mark.parametrize("defect", HEADER_DEFECTS)
-def test_defect_in_the_header(mock: MockAS, defect: str) -> None:
-    """A defect in the header leaves the signature good: only the header gives it away."""
-    token = mock.token(sub="alice", client_id="web", defect=defect)
-    header, _ = read(token)
-    assert HEADER_DEFECTS[defect](header)
-    assert verifies(mock, token)
-
-
-def test_other_tokens_look_like_themselves(mock: MockAS) -> None:
-    """An ID token and a logout token have their own claims, and none of an access token's."""
-    _, identity = read(mock.token(sub="alice", client_id="web", defect="id_token"))
-    _, logout = read(mock.token(sub="alice", client_id="web", defect="logout_token"))
-    assert identity["aud"] == logout["aud"] == "web"
-    assert {"nonce", "auth_time"} <= set(identity)
-    assert list(logout["events"]) == ["http://schemas.openid.net/event/backchannel-logout"]
-    assert not {"scope", "client_id"} & (set(identity) | set(logout))
-
-
-def test_wrong_number_of_parts(mock: MockAS) -> None:
-    """A JWT can have too few parts and too many."""
-    assert len(mock.token(defect="two_parts").value.split(".")) == 2
-    assert len(mock.token(defect="five_parts").value.split(".")) == 5
-
-
-def test_payload_that_cannot_be_read(mock: MockAS) -> None:
-    """A payload can be no base64url, no JSON, or JSON that is no object; the last two are well signed."""
-    bad = mock.token(defect="bad_base64").value.split(".")[1]
-    assert "*" in bad
-    not_json = mock.token(defect="payload_not_json")
-    assert base64.urlsafe_b64decode(not_json.value.split(".")[1] + "==") == b"not JSON"
-    array = mock.token(defect="payload_array")
-    assert read(array)[1] == [array.claims]
-    assert verifies(mock, not_json)
-    assert verifies(mock, array)
-
-
-def test_every_defect_is_tested_here() -> None:
-    """No defect is without a test of what it does."""
-    shapes = {"two_parts", "five_parts", "bad_base64", "payload_not_json", "payload_array"}
-    assert {*CLAIM_DEFECTS, *SIGNATURE_DEFECTS, *HEADER_DEFECTS, *shapes} == set(DEFECTS)
-
-
 @pytest.mark.parametrize("defect", [name for name, defect in DEFECTS.items() if defect.jwt_only])
 def test_opaque_token_cannot_have_an_inside(defect: str) -> None:
     """A defect of a part that an opaque token lacks makes a JWT, unless an opaque one is insisted on."""
@@ -319,3 +162,29 @@ def test_refuses_names_that_are_none(mock: MockAS) -> None:
     with pytest.raises(UsageError, match="format: 'jws' is unknown"):
         mock.token(format="jws")  # type: ignore[arg-type]
     assert len(mock.tokens) == 0
+
+
+def test_refuses_orders_that_contradict_themselves(mock: MockAS) -> None:
+    """A token that the server does not know cannot be one that it calls active, or inactive."""
+    with pytest.raises(UsageError, match=r"^active: "):
+        mock.mint(Order(known=False, active=True))
+    with pytest.raises(UsageError, match="did you mean 'DPoP'"):
+        mock.mint(Order(token_type="DPOP"))  # type: ignore[arg-type]
+
+
+def test_confirmation_is_the_one_that_is_asked_for(mock: MockAS) -> None:
+    """A token can be bound to a key that the test has, by any method of confirmation: RFC 7800 section 3.1."""
+    cnf = {"x5t#S256": "bwcK0esc3ACC3DB2Y5_lESsXE8o9ltc05O89jdN-dg2"}
+    token = mock.mint(Order(cnf=cnf))
+    assert payload_of(token.value)["cnf"] == cnf
+    assert token.prover is None
+
+
+def test_dpop_token_comes_with_its_key(mock: MockAS) -> None:
+    """A DPoP token is bound to a key made for it, and each has a key of its own: RFC 9449 section 6.1."""
+    one, other = mock.mint(Order(token_type="DPoP")), mock.mint(Order(token_type="DPoP", format="opaque"))
+    assert one.prover is not None
+    assert other.prover is not None
+    assert one.claims["cnf"] == {"jkt": one.prover.thumbprint}
+    assert other.claims["cnf"] == {"jkt": other.prover.thumbprint}
+    assert one.prover.thumbprint != other.prover.thumbprint

@@ -11,6 +11,8 @@ import httpx
 import pytest
 
 from mock_as import MockAS
+from mock_as.granted import Granted
+from mock_as.grants.issue import issue
 from tests.mock_as.conftest import Post
 from tests.mock_as.reading import directives
 
@@ -74,3 +76,46 @@ async def test_get_is_not_taken(client: httpx.AsyncClient) -> None:
     """GET is 405, with what is taken instead."""
     response = await client.get("/revoke")
     assert (response.status_code, response.headers["allow"]) == (405, "POST")
+
+
+def grant(mock: MockAS, client_id: str) -> dict[str, Any]:
+    """Issue the tokens of a grant."""
+    granted = Granted(client_id=client_id, grant_type="authorization_code", sub="alice", scopes=("read",))
+    return issue(mock, granted, refresh=True)
+
+
+def revoked(mock: MockAS, tokens: dict[str, Any]) -> list[bool]:
+    """Tell what of the tokens of a grant was revoked."""
+    records = [mock.tokens.find(tokens[name]) for name in ("access_token", "refresh_token")]
+    return [record is not None and record.revoked for record in records]
+
+
+async def test_refresh_token_takes_its_family_along(mock: MockAS, client: httpx.AsyncClient) -> None:
+    """With a refresh token goes everything that was issued for the same grant: RFC 7009 section 2.1."""
+    mine, other = grant(mock, "web"), grant(mock, "web")
+    assert (await revoke(client, "web", token=mine["refresh_token"])).status_code == 200
+    assert (revoked(mock, mine), revoked(mock, other)) == ([True, True], [False, False])
+
+
+async def test_access_token_goes_alone(mock: MockAS, client: httpx.AsyncClient) -> None:
+    """An access token is revoked by itself: its client can go on with another one."""
+    tokens = grant(mock, "web")
+    assert (await revoke(client, "web", token=tokens["access_token"])).status_code == 200
+    assert revoked(mock, tokens) == [True, False]
+
+
+async def test_refresh_token_of_another_client(mock: MockAS, client: httpx.AsyncClient) -> None:
+    """Nobody revokes the grants of another client."""
+    tokens = grant(mock, "web")
+    response = await revoke(client, "svc", token=tokens["refresh_token"])
+    assert (response.status_code, response.json()["error"]) == (400, "invalid_grant")
+    assert revoked(mock, tokens) == [False, False]
+
+
+async def test_public_client_revokes_by_its_name(mock: MockAS, client: httpx.AsyncClient) -> None:
+    """A public client revokes its own tokens, and no other's: RFC 7009 section 2.1."""
+    mine, other = grant(mock, "spa"), grant(mock, "web")
+    for tokens, status in ((mine, 200), (other, 400)):
+        form = {"token": tokens["refresh_token"], "client_id": "spa"}
+        assert (await client.post("/revoke", data=form)).status_code == status
+    assert (revoked(mock, mine), revoked(mock, other)) == ([True, True], [False, False])

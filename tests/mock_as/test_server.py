@@ -18,7 +18,8 @@ import pytest
 import uvicorn
 from starlette.types import Receive, Scope, Send
 
-from mock_as import MockAS, server
+from mock_as import MockAS, UsageError, server
+from mock_as.messages import encode_json
 from mock_as.server import bind, serve_in_thread, url_of
 
 PATIENCE = 5.0
@@ -62,18 +63,14 @@ def test_answer_has_a_date_and_no_name(url: str) -> None:
     assert "server" not in response.headers
 
 
-def test_ready_quickly_and_gone_at_the_end() -> None:
-    """A server is ready within a tenth of a second, at the best of three, and nobody answers when it has ended."""
-    durations: list[float] = []
-    for _ in range(3):
-        started = time.perf_counter()
-        with MockAS().serve() as url:
-            durations.append(time.perf_counter() - started)
-            assert httpx.get(f"{url}/jwks").status_code == 200
-        with pytest.raises(httpx.ConnectError):
-            httpx.get(f"{url}/jwks")
-    assert min(durations) < 0.1
-    assert not [thread for thread in threading.enumerate() if thread.name == "mock-as"]
+def test_gone_at_the_end() -> None:
+    """A server answers as soon as its block runs; nobody does when it has ended, and its thread is gone."""
+    before = set(threading.enumerate())
+    with MockAS().serve() as url:
+        assert httpx.get(f"{url}/jwks").status_code == 200
+    with pytest.raises(httpx.ConnectError):
+        httpx.get(f"{url}/jwks")
+    assert set(threading.enumerate()) <= before
 
 
 def test_server_can_be_started_again(mock: MockAS) -> None:
@@ -110,6 +107,22 @@ def test_url_is_one_to_connect_to(host: str, expected: str | None) -> None:
     parts = urlsplit(url)
     assert parts.port == listener_port(url)
     assert expected is None or parts.netloc.rpartition(":")[0] == expected
+
+
+@pytest.mark.parametrize("http", [None, "auto", "h11", "httptools"])
+def test_implementation_of_http_can_be_chosen(mock: MockAS, http: str | None) -> None:
+    """Each implementation of HTTP serves."""
+    with mock.serve(http=http) as url:
+        assert httpx.get(f"{url}/jwks").status_code == 200
+
+
+def test_unknown_implementation_of_http(mock: MockAS, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An implementation that there is not, or that is not installed, is an error, and nothing is left open."""
+    with pytest.raises(UsageError, match="did you mean 'httptools'"), mock.serve(http="httptool"):
+        pass
+    monkeypatch.setitem(server.HTTP, "h11", "no_such_module:H11Protocol")
+    with pytest.raises(UsageError, match="'h11' is not installed"), mock.serve(http="h11"):
+        pass
 
 
 def listener_port(url: str) -> int:
@@ -153,6 +166,54 @@ def test_connection_hangs_until_released(mock: MockAS, url: str, action: str) ->
         response = http.client.HTTPResponse(connection)
         response.begin()
         assert response.status == 200
+
+
+@pytest.mark.parametrize("action", ["slow(60000)", "drip(60000)", "hold"])
+def test_whoever_waits_is_released(mock: MockAS, url: str, action: str) -> None:
+    """An answer that takes its time comes at once when the fault is released."""
+    fault = mock.fault("jwks", action)
+    with ThreadPoolExecutor(1) as pool:
+        asked = pool.submit(httpx.get, f"{url}/jwks", timeout=PATIENCE)
+        wait_until(lambda: fault.applied == 1)
+        fault.release()
+        assert asked.result().json() == mock.keys.jwks()
+
+
+@pytest.mark.parametrize("action", ["slow(60000)", "drip(60000)"])
+def test_client_gives_up_a_slow_answer(mock: MockAS, url: str, action: str) -> None:
+    """A client that does not wait for a slow answer is forgotten, and the next one is served."""
+    mock.fault("jwks", action, times=1)
+    with pytest.raises(httpx.ReadTimeout):
+        httpx.get(f"{url}/jwks", timeout=0.05)
+    assert httpx.get(f"{url}/jwks").status_code == 200
+
+
+@pytest.mark.parametrize("http", ["h11", "httptools"])
+def test_drip_comes_byte_by_byte(mock: MockAS, http: str) -> None:
+    """The head of a dripping answer comes at once, and its body in pieces of one byte."""
+    mock.fault("jwks", "drip(0.1)", times=1)
+    mock.fault("jwks", "drip(0)", status=204, times=1)
+    mock.fault("jwks", "huge", status=204, times=1)
+    with mock.serve(http=http) as url:
+        with httpx.stream("GET", f"{url}/jwks") as response:
+            pieces = list(response.iter_raw())
+        assert [httpx.get(f"{url}/jwks").status_code for _ in range(3)] == [204, 204, 200]
+    assert b"".join(pieces) == mock_body(mock)
+    assert len(pieces) > 10
+
+
+def mock_body(mock: MockAS) -> bytes:
+    """Return the bytes of the key set."""
+    return encode_json(mock.keys.jwks())
+
+
+@pytest.mark.parametrize("http", ["h11", "httptools"])
+@pytest.mark.parametrize("action", ["truncated", "bad_chunk"])
+def test_answer_without_a_body_fails_too(mock: MockAS, http: str, action: str) -> None:
+    """An answer that has no body to cut off is cut off all the same."""
+    mock.fault("jwks", action, status=204, times=1)
+    with mock.serve(http=http) as url, pytest.raises(httpx.RemoteProtocolError):
+        httpx.get(f"{url}/jwks")
 
 
 def test_client_gives_up(mock: MockAS, url: str) -> None:

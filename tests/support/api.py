@@ -64,7 +64,7 @@ class API:
         client_id, secret = mock_as.credentials("rs")
         defaults: dict[str, Any] = {
             "issuer": mock_as.issuer,
-            "audience": mock_as.audience,
+            "audience": mock_as.options.audience,
             "client_id": client_id,
             "client_secret": secret,
             "transport": mock_as.transport(),

@@ -1,0 +1,394 @@
+"""The verbs: the same tests for a mock in this process and for one that is driven over HTTP."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import httpx
+import pytest
+
+from mock_as import MockAS, MockASClient, Token, UsageError
+from mock_as.clients import Client
+from mock_as.clock import Clock
+from mock_as.journal import Requests
+from mock_as.keys import KeyRing
+from mock_as.latches import Gate
+from mock_as.remote.clock import RemoteClock
+from mock_as.remote.faults import RemoteGate
+from mock_as.remote.keys import RemoteKeys
+from mock_as.remote.requests import RemoteRequests
+from mock_as.resources import Resource
+from mock_as.users import User
+
+Driver = MockAS | MockASClient
+
+HERE_ONLY = {"app", "authority", "configure", "mount", "release", "serve", "text_of", "tls", "transport"}
+"""What needs the object itself: the ways to reach it, and what only this package calls."""
+THERE_ONLY = {"close"}
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[MockAS]:
+    """Serve one mock for all tests of the module."""
+    mock = MockAS(issuer="auto")
+    with mock.serve():
+        yield mock
+
+
+@pytest.fixture(params=["here", "there"])
+def mock(request: pytest.FixtureRequest, server: MockAS) -> Iterator[Driver]:
+    """Drive the served mock as the object that it is, or over HTTP."""
+    server.reset()
+    if request.param == "here":
+        yield server
+        return
+    with MockASClient(server.issuer) as client:
+        yield client
+
+
+@pytest.fixture
+def browser() -> Iterator[httpx.Client]:
+    """Make a client of the OAuth endpoints."""
+    with httpx.Client(trust_env=False) as client:
+        yield client
+
+
+def introspect(browser: httpx.Client, mock: Driver, token: Token) -> dict[str, Any]:
+    """Ask what the server says of a token."""
+    answer = browser.post(mock.url.introspection, data={"token": token.value}, auth=mock.credentials("rs"))
+    document: dict[str, Any] = answer.json()
+    return document
+
+
+def public(kind: type) -> set[str]:
+    """Return the public names of a class."""
+    return {name for name in dir(kind) if not name.startswith("_")}
+
+
+def test_both_have_the_same_verbs() -> None:
+    """Every verb of the mock is one of the client too, and the other way round."""
+    assert public(MockAS) - HERE_ONLY == public(MockASClient) - THERE_ONLY
+
+
+@pytest.mark.parametrize(
+    ("here", "there"),
+    [
+        *((getattr(MockAS, name), getattr(MockASClient, name)) for name in sorted(public(MockASClient) - THERE_ONLY)),
+        *((getattr(Clock, name), getattr(RemoteClock, name)) for name in sorted(public(RemoteClock))),
+        *((getattr(KeyRing, name), getattr(RemoteKeys, name)) for name in sorted(public(RemoteKeys))),
+        *((getattr(Requests, name), getattr(RemoteRequests, name)) for name in ("count", "last", "clear", "wait")),
+        *((getattr(Gate, name), getattr(RemoteGate, name)) for name in sorted(public(RemoteGate))),
+    ],
+    ids=lambda verb: getattr(verb, "__qualname__", None) or verb.fget.__qualname__,
+)
+def test_verbs_take_the_same_arguments(here: Any, there: Any) -> None:
+    """A verb takes the same arguments, with the same defaults, in this process and over HTTP."""
+    if isinstance(here, property):
+        assert isinstance(there, property)
+        return
+    assert inspect.signature(here).parameters == inspect.signature(there).parameters
+
+
+def test_every_part_is_there(server: MockAS) -> None:
+    """The client has every part that tests use: clock, keys, clients, users and resources, with the same verbs."""
+    with MockASClient(server.issuer) as client:
+        assert public(type(server.clock)) - {"dump", "load"} == public(type(client.clock))
+        kept_here = {"dump", "load", "document", "find", "previous", "reset", "signing", "unpublished"}
+        assert public(type(server.keys)) - kept_here == public(type(client.keys))
+        for name in ("clients", "users", "resources"):
+            assert list(getattr(client, name)) == list(getattr(server, name))
+        assert repr(client) == f"MockASClient({server.issuer!r})"
+
+
+def test_token(mock: Driver, browser: httpx.Client) -> None:
+    """A token is what was ordered, and introspection knows it."""
+    token = mock.token("alice", scope=["read", "write"], aud=("https://a.test", "https://b.test"), expires_in=60)
+    assert (token.format, token.header["alg"], token.claims["sub"]) == ("jwt", "ES256", "alice")
+    assert token.claims["aud"] == ["https://a.test", "https://b.test"]
+    assert token.claims["exp"] - token.claims["iat"] == 60
+    said = introspect(browser, mock, token)
+    assert (said["active"], said["scope"], said["iss"]) == (True, "read write", mock.issuer)
+    assert token.value not in repr(token)
+
+
+def test_token_with_a_defect(mock: Driver) -> None:
+    """A token can be wrong, and says how."""
+    token = mock.token(defect="alg_none", claims={"tenant": "acme"})
+    assert (token.defect, token.header["alg"], token.claims["tenant"]) == ("alg_none", "none", "acme")
+    with pytest.raises(UsageError, match="alg_none") as refused:
+        mock.token(defect="alg_nine")
+    assert refused.value.field == "defect"
+
+
+@pytest.mark.parametrize("verb", ["revoke", "expire"])
+def test_tokens_end(mock: Driver, browser: httpx.Client, verb: str) -> None:
+    """Tokens are ended by themselves, their ids, subject or client, or all of them; a nameless wish is an error."""
+    tokens = [mock.token(), mock.token("alice"), mock.token(client_id="web"), mock.token(format="opaque")]
+    end = getattr(mock, verb)
+    assert end(sid="session") == 0
+    assert (end(tokens[0]), end(sub="alice"), end(client_id="web"), end("unknown")) == (1, 1, 1, 0)
+    assert [introspect(browser, mock, token)["active"] for token in tokens] == [False, False, False, True]
+    assert end(everything=True) == 4
+    assert introspect(browser, mock, tokens[3]) == {"active": False}
+    with pytest.raises(UsageError):
+        end()
+
+
+def test_token_that_is_bound_to_a_key(mock: Driver) -> None:
+    """A token of type DPoP makes its own proofs, wherever it was minted."""
+    token = mock.token(token_type="DPoP")
+    assert token.prover is not None
+    assert token.claims["cnf"] == {"jkt": token.prover.thumbprint}
+    assert set(token.dpop("GET", "https://api.example.test/")) == {"Authorization", "DPoP"}
+
+
+def test_forged_token(mock: Driver) -> None:
+    """A token can be anything at all."""
+    token = mock.forge({"alg": "none"}, {"sub": "alice"})
+    assert (token.value.count("."), token.header, token.claims) == (2, {"alg": "none"}, {"sub": "alice"})
+
+
+def test_login(mock: Driver) -> None:
+    """Somebody logs in without a browser, and the client gets its answer."""
+    answer = parse_qs(urlsplit(mock.authorize(client_id="web", sub="bob", scope=["read"], state="s")).query)
+    assert (set(answer), answer["state"], answer["iss"]) == ({"code", "iss", "state"}, ["s"], [mock.issuer])
+    denied = parse_qs(urlsplit(mock.authorize(client_id="web", decision="deny")).query)
+    assert denied["error"] == ["access_denied"]
+    with pytest.raises(UsageError, match="disabled"):
+        mock.authorize(client_id="web", sub="mallory")
+
+
+# ------------------------------------------------------------------------------------------------------ clock and keys
+
+
+def test_clock(mock: Driver, browser: httpx.Client) -> None:
+    """The clock is moved instead of waiting."""
+    token = mock.token(expires_in=60)
+    mock.clock.freeze()
+    assert mock.clock.frozen
+    mock.clock.advance(61)
+    assert mock.clock.offset == 61
+    assert introspect(browser, mock, token) == {"active": False}
+    mock.clock.reset()
+    assert (mock.clock.frozen, mock.clock.offset) == (False, 0)
+    mock.clock.shift(-5)
+    mock.clock.freeze(1_700_000_000)
+    assert mock.clock.now() == 1_700_000_000
+
+
+def test_keys(mock: Driver, browser: httpx.Client) -> None:
+    """Keys are staged, published, used, replaced and forgotten."""
+
+    def published() -> list[str]:
+        return [key["kid"] for key in browser.get(mock.url.jwks).json()["keys"]]
+
+    [old] = published()
+    [new] = mock.keys.rotate()
+    assert published() == [old, new]
+    [latest] = mock.keys.rotate("ES256", overlap=False)
+    assert published() == [latest] == [key["kid"] for key in mock.keys.jwks()["keys"]]
+    mock.keys.stage()
+    staged = mock.keys.describe()[-1]["kid"]
+    assert staged not in published()
+    mock.keys.activate(staged)
+    assert mock.token().header["kid"] == staged
+    mock.keys.publish(staged)
+    assert published() == [latest, staged]
+    mock.keys.unpublish(latest)
+    mock.keys.delete(latest)
+    assert published() == [staged]
+    mock.keys.replace(staged)
+    assert published() == [staged]
+    with pytest.raises((UsageError, LookupError)):
+        mock.keys.publish("unknown")
+
+
+# ------------------------------------------------------------------------------------------------------ misbehaviour
+
+
+def test_faults(mock: Driver, browser: httpx.Client) -> None:
+    """A fault happens as often as it was to, counts, and is left while it has not happened."""
+    token, other = mock.token(), mock.token()
+    fault = mock.fault("introspect", 503, retry_after=7, times=1, token=token, headers={"x-cause": "test"})
+    assert [left.id for left in mock.faults_left] == [fault.id]
+    assert introspect(browser, mock, other)["active"]
+    answer = browser.post(mock.url.introspection, data={"token": token.value}, auth=mock.credentials("rs"))
+    assert (answer.status_code, answer.headers["retry-after"], answer.headers["x-cause"]) == (503, "7", "test")
+    assert (fault.applied, mock.faults_left) == (1, ())
+    assert token.value not in repr(fault)
+    mock.fault("jwks", body=b'{"keys": []}')
+    assert browser.get(mock.url.jwks).json() == {"keys": []}
+    mock.clear_faults()
+    assert browser.get(mock.url.jwks).json() == mock.keys.jwks()
+    with pytest.raises(UsageError, match="did you mean 'introspect'"):
+        mock.fault("introspection", 503)
+
+
+def test_release(mock: Driver) -> None:
+    """What a fault has left hanging is answered when it is released."""
+    fault, url = mock.fault("jwks", "hang", times=1), mock.url.jwks
+    with ThreadPoolExecutor(1) as pool:
+        hanging = pool.submit(httpx.get, url)
+        mock.requests("jwks", fault="hang").wait()
+        fault.release()
+        assert hanging.result().status_code == 200
+    assert (fault.describe()["left"], fault.applied) == (0, 1)
+
+
+def test_hold(mock: Driver) -> None:
+    """Requests are held until they are released, and the gate tells how many have come."""
+    url = mock.url.jwks
+    with ThreadPoolExecutor(3) as pool, mock.hold("jwks") as gate:
+        asked = [pool.submit(httpx.get, url) for _ in range(3)]
+        gate.wait_for(3)
+        assert gate.count == 3
+        assert not any(future.done() for future in asked)
+        with pytest.raises(TimeoutError):
+            gate.wait_for(4, timeout=0.01)
+        gate.release()
+        assert {future.result().status_code for future in asked} == {200}
+    assert httpx.get(url).status_code == 200
+    mock.assert_called("jwks", times=4)
+
+
+# --------------------------------------------------------------------------------------------------------- the journal
+
+
+def test_requests(mock: Driver, browser: httpx.Client) -> None:
+    """The journal tells what was asked by whom, and is filtered, counted and forgotten."""
+    token = mock.token()
+    introspect(browser, mock, token)
+    browser.get(mock.url.jwks)
+    view = mock.requests("introspect")
+    assert (view.count, len(view), len(list(view))) == (1, 1, 1)
+    entry = view.last
+    assert (entry.endpoint, entry.method, entry.client_id, entry.status) == ("introspect", "POST", "rs", 200)
+    assert "token" in entry.form
+    assert dict(entry.headers)["authorization"] == "Basic ***"
+    assert view[0].number == entry.number
+    assert mock.requests(token=token).count == mock.requests("introspect", token=token.id).count == 1
+    assert mock.requests(client_id="svc").count == 0
+    browser.post(mock.url.introspection, data={"token": "x", "token_type_hint": "access_token"})
+    assert [found.status for found in mock.requests(token="x", token_type_hint="access_token")] == [401]
+    assert mock.requests(token_type_hint="refresh_token").count == 0
+    assert [found.endpoint for found in mock.requests(since=entry.number)] == ["jwks", "introspect"]
+    assert repr(mock.requests("jwks")) == "jwks: GET /jwks Form({}) client_id=None → 200"
+    view.clear()
+    assert [found.endpoint for found in mock.requests()] == ["jwks"]
+    with pytest.raises(UsageError, match="did you mean 'introspect'"):
+        _ = mock.requests("introspection").count
+
+
+def test_waiting_for_requests(mock: Driver) -> None:
+    """A test waits for requests that another thread sends, and learns how many came if they were too few."""
+    url = mock.url.jwks
+    with ThreadPoolExecutor(1) as pool:
+        asked = pool.submit(lambda: [httpx.get(url) for _ in range(2)])
+        assert mock.requests("jwks").wait(2).count == 2
+        asked.result()
+    with pytest.raises(TimeoutError, match="2 of 3 requests"):
+        mock.requests("jwks").wait(3, timeout=0.01)
+
+
+def test_assert_called(mock: Driver, browser: httpx.Client) -> None:
+    """A test can insist on calls and on their number; the error shows the journal."""
+    mock.assert_called("jwks", times=0)
+    with pytest.raises(AssertionError, match="jwks was asked 0 times, not at least once"):
+        mock.assert_called("jwks")
+    browser.get(mock.url.jwks)
+    mock.assert_called("jwks")
+    with pytest.raises(AssertionError, match="jwks was asked 1 times, not 2 times\njwks: GET /jwks"):
+        mock.assert_called("jwks", times=2)
+
+
+def test_clients(mock: Driver) -> None:
+    """Clients are registered, changed and forgotten while the server runs."""
+    mock.clients["orders"] = Client(id="orders", secret="s", scopes=("read",), claims={"tenant": "acme"})
+    assert mock.clients["orders"] == Client(id="orders", secret="s", scopes=("read",), claims={"tenant": "acme"})
+    assert mock.credentials("orders") == ("orders", "s")
+    assert len(mock.clients) == len(list(mock.clients))
+    del mock.clients["orders"]
+    assert "orders" not in mock.clients
+    with pytest.raises(KeyError):
+        del mock.clients["orders"]
+    with pytest.raises(UsageError) as refused:
+        mock.credentials("orders")
+    assert refused.value.field == "client_id"
+
+
+def test_users_and_resources(mock: Driver) -> None:
+    """So are users and resources, whose names may have slashes in them."""
+    mock.users["dave/1"] = User(sub="dave/1", scopes=("read",))
+    assert mock.users["dave/1"].scopes == ("read",)
+    del mock.users["dave/1"]
+    uri = "https://api.example.test/orders?x=1"
+    mock.resources[uri] = Resource(uri=uri, lifetime=5)
+    assert mock.resources[uri] == Resource(uri=uri, lifetime=5)
+    assert list(mock.resources) == [uri]
+
+
+def test_reset(mock: Driver) -> None:
+    """A reset leaves nothing but what is to be kept."""
+    mock.clients["orders"] = Client(id="orders", secret="s")
+    mock.users["dave"] = User(sub="dave")
+    mock.clock.advance(100)
+    mock.fault("jwks", 503)
+    mock.reset(keep=["clients"])
+    assert ("orders" in mock.clients, "dave" in mock.users) == (True, False)
+    assert (mock.clock.offset, mock.faults_left) == (0, ())
+    mock.reset()
+    assert "orders" not in mock.clients
+    with pytest.raises(UsageError, match="did you mean 'clients'"):
+        mock.reset(keep=["client"])
+
+
+def test_snapshot(mock: Driver, browser: httpx.Client) -> None:
+    """A state that was remembered comes back, more than once."""
+    token = mock.token()
+    name = mock.snapshot()
+    for _ in range(2):
+        mock.revoke(token)
+        mock.clock.advance(7)
+        mock.restore(name)
+        assert introspect(browser, mock, token)["active"]
+        assert mock.clock.offset == 0
+    with pytest.raises(UsageError):
+        mock.restore("unknown")
+
+
+def test_seed(mock: Driver) -> None:
+    """What is random comes again after the same seed."""
+    mock.seed(42)
+    first = mock.token(format="opaque").value
+    mock.seed(42)
+    assert mock.token(format="opaque").value == first
+    mock.seed(None)
+    assert mock.token(format="opaque").value != first
+
+
+def test_profile(mock: Driver) -> None:
+    """The behaviour of a real server is put on by its name."""
+    mock.use_profile("canaille")
+    mock.use_profile("strict")
+    with pytest.raises(UsageError):
+        mock.use_profile("canary")
+
+
+def test_tenants(mock: Driver, browser: httpx.Client) -> None:
+    """A tenant is an issuer with everything of its own."""
+    tenant = mock.tenant()
+    assert tenant.issuer.startswith(f"{mock.issuer}/t/")
+    token = tenant.token()
+    assert introspect(browser, mock, token) == {"active": False}
+    assert browser.get(tenant.url.metadata).json()["issuer"] == tenant.issuer
+    assert (tenant.requests().count, mock.requests("discovery").count) == (1, 0)
+    named = mock.tenant("acme")
+    named.reset()
+    named.clock.advance(5)
+    assert (mock.tenant("acme").clock.offset, mock.clock.offset) == (5, 0)
+    with pytest.raises(UsageError):
+        mock.tenant("not a name")
