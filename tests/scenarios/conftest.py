@@ -1,0 +1,111 @@
+"""What the scenarios share: every judge in turn, and an API that asks it over a socket."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Iterator
+from typing import Any
+
+import pytest
+
+from resource_server import Clock, ResourceServer
+from resource_server.events import Event
+from resource_server.fastapi import install
+from tests.scenarios.judges import Judge, OIDCProvider, mock_judge, oidc_provider
+from tests.support.answer import Answer
+from tests.support.api import application
+from tests.support.asgi import call
+from tests.support.promises import assert_promises, logs_keep_secrets
+
+__all__ = ["logs_keep_secrets"]
+
+PROFILES = {"mock-as": "strict", "mock-as as oidc-provider": "oidc-provider"}
+JUDGES = [*PROFILES, "oidc-provider"]
+
+
+class Api:
+    """A protected API whose clock is the judge's.
+
+    Args:
+        judge: whom it asks.
+        options: options of the resource server.
+    """
+
+    def __init__(self, judge: Judge, **options: Any) -> None:
+        client_id, secret = judge.caller
+        self.events: list[Event] = []
+        defaults: dict[str, Any] = {
+            "issuer": judge.issuer,
+            "audience": judge.audience,
+            "client_id": client_id,
+            "client_secret": secret,
+            "unavailable_status": 503,
+            "clock": Clock(wall=judge.now, monotonic=judge.now),
+            "observer": self.events.append,
+        }
+        self.server = ResourceServer(**(defaults | options))
+        self._app = application(Counter())
+        install(self._app, self.server)
+
+    async def get(self, token: str | None, path: str = "/things") -> Answer:
+        """Send a request, and hold the answer to what holds for every answer."""
+        answer = await call(self._app, "GET", path, token=token)
+        assert_promises(answer)
+        return answer
+
+    def saw(self, kind: type[Event]) -> bool:
+        """Tell whether something was reported."""
+        return any(isinstance(event, kind) for event in self.events)
+
+
+MakeApi = Callable[..., Api]
+
+
+@pytest.fixture
+async def make_api(judge: Judge) -> AsyncIterator[MakeApi]:
+    """Make APIs that ask the judge, and close their connections afterwards."""
+    made: list[Api] = []
+
+    def make(**options: Any) -> Api:
+        made.append(Api(judge, **options))
+        return made[-1]
+
+    yield make
+    for api in made:
+        await api.server.aclose()
+
+
+@pytest.fixture
+def api(make_api: MakeApi) -> Api:
+    """Make an API with the options that come of themselves."""
+    return make_api()
+
+
+@pytest.fixture(scope="session")
+def provider() -> Iterator[OIDCProvider]:
+    """Run oidc-provider, once for all the scenarios."""
+    with oidc_provider() as judge:
+        yield judge
+
+
+@pytest.fixture(params=JUDGES)
+def judge(request: pytest.FixtureRequest) -> Iterator[Judge]:
+    """Give each judge in turn, as it was at the beginning."""
+    if request.param == "oidc-provider":
+        judge = request.getfixturevalue("provider")
+        yield judge
+        judge.set_clock(0)
+    else:
+        with mock_judge(PROFILES[request.param]) as mock:
+            yield mock
+
+
+@pytest.fixture(params=JUDGES)
+def mortal(request: pytest.FixtureRequest) -> Iterator[Judge]:
+    """Give each judge in turn, one of its own kind that nobody else needs."""
+    if request.param == "oidc-provider":
+        with oidc_provider() as judge:
+            yield judge
+    else:
+        with mock_judge(PROFILES[request.param]) as mock:
+            yield mock
