@@ -18,6 +18,9 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from mock_as.faults import FAMILIES, Action
+from mock_as.journal import ENDPOINTS
+from mock_as.profiles import PROFILES
 from resource_server.settings import ENV_PREFIX, Settings
 
 SOURCES = Path(__file__).parents[1]
@@ -269,10 +272,61 @@ def _module(path: str, summary: str) -> str:
     return textwrap.fill(f"{path:<30} {summary}", 120, subsequent_indent=" " * 31, break_on_hyphens=False)
 
 
+# -------------------------------------------------------------------------------------------------------------- routes
+
+
+def routes() -> str:
+    """Describe every route of the mock's control plane, by what it is about."""
+    from mock_as.control import create_control_app  # noqa: PLC0415 - FastAPI is slow to load, and one page needs it
+
+    document = create_control_app().openapi()
+    rows: dict[str, list[str]] = {}
+    for path, methods in document["paths"].items():
+        for method, operation in methods.items():
+            rows.setdefault(operation["tags"][0], []).append(_route(f"{method.upper()} {path}", operation, document))
+    head = "| request | takes | does |\n|---|---|---|\n"
+    return "\n\n".join(f"### {concern.capitalize()}\n\n{head}" + "\n".join(found) for concern, found in rows.items())
+
+
+def _route(request: str, operation: dict[str, Any], document: dict[str, Any]) -> str:
+    members = [item["name"] for item in operation.get("parameters", []) if item["in"] == "query"]
+    body = operation.get("requestBody", {}).get("content", {}).get("application/json", {}).get("schema", {})
+    for schema in body.get("anyOf", [body]):
+        name = schema.get("$ref", "").rpartition("/")[2]
+        members += document["components"]["schemas"].get(name, {}).get("properties", {})
+    takes = ", ".join(f"`{name}`" for name in members)
+    return f"| `{request}` | {takes} | {_summary(operation['description'])} |"
+
+
+# -------------------------------------------------------------------------------------------------------------- faults
+
+
+def faults() -> str:
+    """Describe every profile and every way in which the mock can misbehave."""
+    profiles = "\n".join(f"| `{profile.name}` | {profile.description} |" for profile in PROFILES.values())
+    parts = [f"### Profiles of real servers\n\n| profile | what it does |\n|---|---|\n{profiles}"]
+    head = "| action | endpoints | argument | what happens |\n|---|---|---|---|\n"
+    for family, actions in FAMILIES.items():
+        rows = "\n".join(_action(name, action) for name, action in actions.items())
+        parts.append(f"### {family}\n\n{head}{rows}")
+    return "\n\n".join(parts)
+
+
+def _action(name: str, action: Action) -> str:
+    places = "any" if action.endpoints == ENDPOINTS else ", ".join(f"`{name}`" for name in sorted(action.endpoints))
+    argument = ""
+    if action.argument is not None:
+        default = f", `{action.argument.default}` if left out" if action.argument.default else ""
+        argument = f"{action.argument.name}{default}"
+    return f"| `{name}` | {places} | {argument} | {action.description} |"
+
+
 # --------------------------------------------------------------------------------------------------------------- pages
 
 GENERATED: dict[str, tuple[str, Callable[[], str]]] = {
     "docs/configuration.md": ("options", options),
+    "docs/admin-api.md": ("routes", routes),
+    "docs/fault-catalogue.md": ("faults", faults),
     "docs/api.md": ("names", names),
     "CONTRIBUTING.md": ("modules", modules),
 }

@@ -14,28 +14,13 @@ from mock_as import MockAS
 AUDIENCE = "https://api.example.test"
 
 
-@pytest.fixture(scope="module")
-def served() -> Iterator[MockAS]:
-    """Serve one mock authorization server for all pages."""
-    server = MockAS(issuer="auto", audience=AUDIENCE)
-    with server.serve():
-        yield server
-
-
 @pytest.fixture
-def authorization_server(served: MockAS) -> MockAS:
-    """Give a page the server as if it were new."""
-    served.reset()
-    return served
-
-
-@pytest.fixture
-def environment(authorization_server: MockAS, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+def environment(mock_as_server: MockAS, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """Set the four variables of the README, in an empty folder; whatever a page changes is undone."""
     monkeypatch.chdir(tmp_path)
-    client_id, secret = authorization_server.credentials("rs")
+    client_id, secret = mock_as_server.credentials("rs")
     variables = {
-        "RESOURCE_SERVER_ISSUER": authorization_server.url.issuer,
+        "RESOURCE_SERVER_ISSUER": mock_as_server.url.issuer,
         "RESOURCE_SERVER_AUDIENCE": AUDIENCE,
         "RESOURCE_SERVER_CLIENT_ID": client_id,
         "RESOURCE_SERVER_CLIENT_SECRET": secret,

@@ -75,11 +75,11 @@ def test_the_suites_of_a_page_pass(page: str, environment: Path) -> None:
     assert int(passed[1]) >= shown > 0
 
 
-def test_readme_app_answers_200_401_403(environment: Path, authorization_server: MockAS) -> None:
+def test_readme_app_answers_200_401_403(environment: Path, mock_as_server: MockAS) -> None:
     """The README's lines accept a good token, challenge a request without, and refuse one that grants too little."""
     app = run_python("README.md")["app"]
-    good = authorization_server.token(sub="alice", scope="orders:read")
-    weak = authorization_server.token(sub="alice", scope="orders:write")
+    good = mock_as_server.token(sub="alice", scope="orders:read")
+    weak = mock_as_server.token(sub="alice", scope="orders:write")
 
     accepted = call(app, "GET", "/orders", headers=good.bearer)
     assert accepted.status_code == 200
@@ -127,22 +127,22 @@ class ErrorsPage:
 
 @pytest.mark.parametrize("block", blocks("docs/errors.md", "http"), ids=lambda block: block.title)
 def test_responses_are_verbatim(
-    block: Block, environment: Path, authorization_server: MockAS, monkeypatch: pytest.MonkeyPatch
+    block: Block, environment: Path, mock_as_server: MockAS, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each response on the page about errors is what the page's application sends, to the byte."""
     title = block.title or ""
     if "verbose" in title:
         monkeypatch.setenv("RESOURCE_SERVER_VERBOSE_ERRORS", "true")
-    response = ErrorsPage(authorization_server).ask(title)
+    response = ErrorsPage(mock_as_server).ask(title)
     fields = [f"{name}: {value}" for name, value in response.headers.multi_items()]
     status = f"HTTP/1.1 {response.status_code} {response.reason_phrase}"
     assert unfold(block) == [status, *fields, "", response.text]
 
 
-def test_errors_page_handler_replaces_the_response(environment: Path, authorization_server: MockAS) -> None:
+def test_errors_page_handler_replaces_the_response(environment: Path, mock_as_server: MockAS) -> None:
     """The page's own exception handler answers in place of the library, with the challenge kept."""
     app = run_python("docs/errors.md")["app"]
-    weak = authorization_server.token(scope="orders:read")
+    weak = mock_as_server.token(scope="orders:read")
     response = call(app, "POST", "/orders", headers=weak.bearer, json={"item": "tea"})
     assert_challenge(response, status=403, error="insufficient_scope", scope="orders:write")
     assert response.json() == {"hint": "ask your administrator for orders:write"}

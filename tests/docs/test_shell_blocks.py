@@ -17,7 +17,7 @@ from tests.docs.pages import NAMES, ROOT, SHELL, blocks, commands
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 ENV_PREFIX = "RESOURCE_SERVER_"
-SHELL_WORDS = {".", "curl", "token", "token()"}
+SHELL_WORDS = {".", "curl", "docker", "npm", "token", "token()"}
 LINES = [
     pytest.param(command.line, id=f"{block}:{command.line[:40]}")
     for page in NAMES
