@@ -13,7 +13,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import footprint, front_door, tokens
+from benchmarks import footprint, front_door, mock_as, tokens
 from benchmarks.harness import Figure
 
 BENCHMARKS: dict[str, Callable[[], Awaitable[list[Figure]]]] = {
@@ -23,6 +23,7 @@ BENCHMARKS: dict[str, Callable[[], Awaitable[list[Figure]]]] = {
     "introspection": tokens.measure_introspection,
     "memory": footprint.measure_memory,
     "import": footprint.measure_import,
+    "mock_as": mock_as.measure,
 }
 
 
@@ -46,13 +47,13 @@ async def _run(name: str) -> list[Figure]:
 
 
 def _table(figures: list[Figure]) -> Table:
-    table = Table("case", "value", "unit", "against", "ratio", "adds", "target", "met")
+    table = Table("case", "value", "unit", "against", "ratio", "adds", "target", "met", "note")
     for figure in figures:
         ratio = "" if figure.ratio is None else f"{figure.ratio:.2f}"
         added = "" if figure.added is None else f"{figure.added:.1f}"
         met = {None: "", True: "yes", False: "NO"}[figure.met]
         value = f"{figure.value:,.1f}"
-        table.add_row(figure.name, value, figure.unit, figure.baseline, ratio, added, figure.target, met)
+        table.add_row(figure.name, value, figure.unit, figure.baseline, ratio, added, figure.target, met, figure.note)
     return table
 
 
