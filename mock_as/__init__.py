@@ -13,9 +13,9 @@ if TYPE_CHECKING:
     from mock_as.clock import Clock
     from mock_as.errors import UsageError
     from mock_as.mock import MockAS
-    from mock_as.resources import Resource
-    from mock_as.rules import Rule
     from mock_as.tokens import Token
+    from mock_as.tokens.resources import Resource
+    from mock_as.tokens.rules import Rule
     from mock_as.users import User
 
 __all__ = ["Client", "Clock", "MockAS", "MockASClient", "Resource", "Rule", "Token", "UsageError", "User"]
@@ -26,8 +26,8 @@ _HOMES = {
     "Clock": "mock_as.clock",
     "MockAS": "mock_as.mock",
     "MockASClient": "mock_as.client",
-    "Resource": "mock_as.resources",
-    "Rule": "mock_as.rules",
+    "Resource": "mock_as.tokens.resources",
+    "Rule": "mock_as.tokens.rules",
     "Token": "mock_as.tokens",
     "UsageError": "mock_as.errors",
     "User": "mock_as.users",

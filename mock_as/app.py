@@ -12,10 +12,10 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from mock_as import endpoint
-from mock_as.authorization_server import HonestServer
 from mock_as.identity import TENANTS
 from mock_as.issuer import Issuer
 from mock_as.messages import Answer
+from mock_as.oauth.authorization_server import HonestServer
 from mock_as.routes import WELL_KNOWN, Route, find_route
 from mock_as.tenants import Landlord
 

@@ -9,7 +9,7 @@ from typing import Any, Self
 
 import httpx
 
-from mock_as.fault_plan import Wish
+from mock_as.faults.plan import Wish
 from mock_as.identity import TENANTS, URLs
 from mock_as.remote.channel import Channel, differences, segment, text_of
 from mock_as.remote.faults import RemoteFault, RemoteGate
@@ -17,8 +17,8 @@ from mock_as.remote.identities import RemoteClients, RemoteRegistry
 from mock_as.remote.keys import RemoteKeys
 from mock_as.remote.requests import FACTS, RemoteRequests
 from mock_as.remote.tokens import TokenVerbs
-from mock_as.resources import Resource
 from mock_as.tokens import Token
+from mock_as.tokens.resources import Resource
 from mock_as.users import User
 
 

@@ -10,8 +10,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
-from mock_as.client_keys import key_pair
 from mock_as.errors import UsageError, unknown
+from mock_as.keys.of_clients import key_pair
 from mock_as.registry import Registry
 from mock_as.tokens import FORMATS, TokenFormat
 

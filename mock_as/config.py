@@ -19,13 +19,13 @@ from pydantic import BaseModel, Field, ValidationError
 
 from mock_as.clients import Client
 from mock_as.errors import UsageError
-from mock_as.fault_book import Wish
+from mock_as.faults.book import Wish
 from mock_as.mock import MockAS
 from mock_as.options import DEFAULT_AUDIENCE
-from mock_as.resources import Resource
-from mock_as.rules import Rule
 from mock_as.sections import STRICT, Section, described, fields_of
 from mock_as.tokens import TokenFormat
+from mock_as.tokens.resources import Resource
+from mock_as.tokens.rules import Rule
 from mock_as.users import User
 
 PREFIX = "MOCK_AS_"

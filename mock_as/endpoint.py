@@ -9,14 +9,14 @@ from typing import Any
 
 from starlette.types import Receive, Scope, Send
 
-from mock_as.authorization_server import HonestServer
 from mock_as.credentials import claimed_client_id
-from mock_as.fault_book import Happening, Incoming
 from mock_as.faults import Scene
+from mock_as.faults.book import Happening, Incoming
+from mock_as.faults.wire import CONNECTION, Wire, fail
 from mock_as.issuer import Issuer
 from mock_as.journal import Entry
 from mock_as.messages import BODILESS, Answer, Form, Request, json_answer, oauth_error, parse_form, parse_query
-from mock_as.network import CONNECTION, Wire, fail
+from mock_as.oauth.authorization_server import HonestServer
 from mock_as.profiles import PROFILES, STRICT
 from mock_as.routes import Route
 

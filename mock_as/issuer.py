@@ -7,16 +7,16 @@ from contextlib import contextmanager
 from typing import Any
 
 from mock_as.errors import UsageError, unknown
-from mock_as.fault_book import Fault, Wish, make_plan
-from mock_as.forge import forge
+from mock_as.faults.book import Fault, Wish, make_plan
 from mock_as.identity import URLs
 from mock_as.journal import Requests
+from mock_as.keys.signing import SigningKey
 from mock_as.latches import Gate
-from mock_as.minting import Order
-from mock_as.signing import SigningKey
 from mock_as.state import State
-from mock_as.store import TokenRecord
 from mock_as.tokens import Token, TokenFormat, TokenType
+from mock_as.tokens.forge import forge
+from mock_as.tokens.minting import Order
+from mock_as.tokens.store import TokenRecord
 
 
 class Issuer(State):
@@ -100,7 +100,7 @@ class Issuer(State):
             id: its name in the journal and in the control plane; by default they are numbered.
             jti: its name in the token itself.
             grant_type: the grant that it is as if issued by, for the rules that ask for one.
-            defect: what is wrong with it, one of :data:`mock_as.defects.DEFECTS`.
+            defect: what is wrong with it, one of :data:`mock_as.tokens.defects.DEFECTS`.
 
         Returns:
             The token.

@@ -9,19 +9,19 @@ from typing import Any
 from mock_as.chance import Chance
 from mock_as.clients import Client
 from mock_as.clock import Clock
-from mock_as.defects import DEFECTS
-from mock_as.drafts import Draft, as_scope, encode_claims
 from mock_as.errors import UsageError
 from mock_as.identity import Identity
 from mock_as.keys import KeyRing
-from mock_as.minting import Order, Terms, as_audience, draw_up
+from mock_as.keys.signing import DEFAULT_ALGORITHM
 from mock_as.options import Options
-from mock_as.proofs import Prover
-from mock_as.resources import Resource
-from mock_as.rules import Rule, claims_by_rule
-from mock_as.signing import DEFAULT_ALGORITHM
-from mock_as.store import TokenRecord, TokenStore, as_time
 from mock_as.tokens import Token, TokenFormat
+from mock_as.tokens.defects import DEFECTS
+from mock_as.tokens.drafts import Draft, as_scope, encode_claims
+from mock_as.tokens.minting import Order, Terms, as_audience, draw_up
+from mock_as.tokens.proofs import Prover
+from mock_as.tokens.resources import Resource
+from mock_as.tokens.rules import Rule, claims_by_rule
+from mock_as.tokens.store import TokenRecord, TokenStore, as_time
 
 # More than the 128 bits that RFC 6749 section 10.10 asks for.
 _TOKEN_BYTES = 32

@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING
 from mock_as.clients import Client
 from mock_as.clock import Clock
 from mock_as.identity import Identity
-from mock_as.keys_file import read_keys
-from mock_as.minting import as_audience
+from mock_as.keys.files import read_keys
 from mock_as.options import DEFAULT_AUDIENCE, Options
-from mock_as.resources import Resource
-from mock_as.rules import Rule
 from mock_as.state import Blueprint
 from mock_as.tenants import Landlord
 from mock_as.tokens import TokenFormat
+from mock_as.tokens.minting import as_audience
+from mock_as.tokens.resources import Resource
+from mock_as.tokens.rules import Rule
 from mock_as.users import User
 
 if TYPE_CHECKING:

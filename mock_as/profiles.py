@@ -18,8 +18,8 @@ from mock_as.faults import Scene
 from mock_as.faults.action import HOUR
 from mock_as.faults.documents import changed, read_members, without
 from mock_as.messages import Answer, json_answer, oauth_error
-from mock_as.store import as_time
 from mock_as.tokens import looks_like_jwt
+from mock_as.tokens.store import as_time
 
 STRICT = "strict"
 """The profile that does nothing differently."""

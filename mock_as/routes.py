@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
-from mock_as.authorization_server import HonestServer
-from mock_as.endpoints import authorize, device, end_session, jwks, metadata, par, register, userinfo
-from mock_as.endpoints.identified import with_client
 from mock_as.messages import Answer, Request
+from mock_as.oauth.authorization_server import HonestServer
+from mock_as.oauth.endpoints import authorize, device, end_session, jwks, metadata, par, register, userinfo
+from mock_as.oauth.endpoints.identified import with_client
 
 WELL_KNOWN = ("/.well-known/oauth-authorization-server", "/.well-known/openid-configuration")
 """Where the metadata are: RFC 8414 section 3, OpenID Connect Discovery section 4."""

@@ -20,8 +20,8 @@ import uvicorn
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from mock_as.errors import UsageError, unknown
+from mock_as.faults.wire import CONNECTION
 from mock_as.latches import Latch
-from mock_as.network import CONNECTION
 
 HTTP = {
     "auto": "uvicorn.protocols.http.auto:AutoHTTPProtocol",

@@ -12,19 +12,19 @@ from mock_as.chance import Chance
 from mock_as.clients import Client, registry
 from mock_as.clock import Clock
 from mock_as.errors import UsageError, unknown
-from mock_as.fault_book import FaultBook
+from mock_as.faults.book import FaultBook
 from mock_as.identity import Identity
 from mock_as.journal import ENDPOINTS, Journal
 from mock_as.keys import KeyRing
+from mock_as.keys.signing import SigningKey
 from mock_as.latches import Gates
 from mock_as.mint import House, Mint
 from mock_as.options import Options
 from mock_as.pending import Pending
-from mock_as.resources import Resource, resource_registry
-from mock_as.rules import Rule
-from mock_as.signing import SigningKey
-from mock_as.store import TokenStore
 from mock_as.tokens import Token
+from mock_as.tokens.resources import Resource, resource_registry
+from mock_as.tokens.rules import Rule
+from mock_as.tokens.store import TokenStore
 from mock_as.users import User, user_registry
 
 EVERYWHERE = ENDPOINTS | {"*"}

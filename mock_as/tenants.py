@@ -18,7 +18,7 @@ from mock_as.state import Blueprint
 if TYPE_CHECKING:
     import httpx
 
-    from mock_as.headless import Choice
+    from mock_as.oauth.headless import Choice
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._~-]{0,63}")
 
@@ -40,7 +40,7 @@ class Portal(Issuer):
         code_challenge: str | None = None,
         **parameters: str,
     ) -> str:
-        """Log in without a browser; the arguments are those of :func:`mock_as.headless.authorize`.
+        """Log in without a browser; the arguments are those of :func:`mock_as.oauth.headless.authorize`.
 
         Returns:
             The URL that a browser would be sent to.
@@ -48,7 +48,7 @@ class Portal(Issuer):
         Raises:
             UsageError: there is no such client, address, decision or error, or the person may not log in.
         """
-        from mock_as.headless import authorize  # noqa: PLC0415 - Authlib, which comes with it, is slow to load
+        from mock_as.oauth.headless import authorize  # noqa: PLC0415 - Authlib, which comes with it, is slow to load
 
         return authorize(
             self,

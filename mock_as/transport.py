@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 from starlette.types import ASGIApp
 
-from mock_as.network import with_patience
+from mock_as.faults.wire import with_patience
 
 if TYPE_CHECKING:
     import respx

@@ -6,8 +6,8 @@ from starlette.responses import Response
 
 from mock_as.console.visit import Act, Show, ShowAgain, Visit
 from mock_as.errors import UsageError
-from mock_as.fault_plan import Wish
 from mock_as.faults import FAMILIES, Action
+from mock_as.faults.plan import Wish
 from mock_as.journal import ENDPOINTS
 from mock_as.profiles import PROFILES
 

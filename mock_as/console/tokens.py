@@ -16,12 +16,12 @@ from starlette.responses import Response
 from mock_as.clients import Client
 from mock_as.console.calls import basic, pretty
 from mock_as.console.visit import Act, Show, ShowAgain, Visit, duration, moment
-from mock_as.defects import DEFECTS
 from mock_as.errors import UsageError, unknown
 from mock_as.messages import FORM_TYPE, Form, Request
-from mock_as.minting import Order
-from mock_as.store import TokenRecord
 from mock_as.tokens import FORMATS, TOKEN_TYPES, Token, TokenFormat, TokenType
+from mock_as.tokens.defects import DEFECTS
+from mock_as.tokens.minting import Order
+from mock_as.tokens.store import TokenRecord
 
 MOST = 200
 """How many tokens are shown; who has more of them looks for some."""

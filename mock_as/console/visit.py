@@ -18,11 +18,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp
 
-from mock_as.authorization_server import HonestServer
 from mock_as.errors import UsageError
 from mock_as.html import page
 from mock_as.issuer import Issuer
 from mock_as.messages import Answer, Form, parse_form, parse_query
+from mock_as.oauth.authorization_server import HonestServer
 
 PREFIX = "/_mock/ui"
 PAGES = {

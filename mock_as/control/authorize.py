@@ -7,7 +7,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 from mock_as.control.context import State, new_router
 from mock_as.control.models import Members, Model
-from mock_as.headless import Choice, authorize
+from mock_as.oauth.headless import Choice, authorize
 
 router = new_router("authorize")
 

@@ -10,7 +10,7 @@ from starlette.exceptions import HTTPException
 from mock_as.control.context import State, new_router
 from mock_as.control.models import Expectation, Model, mirrors
 from mock_as.control.problems import TIMEOUT, not_there
-from mock_as.fault_book import Fault, Wish
+from mock_as.faults.book import Fault, Wish
 from mock_as.issuer import Issuer
 from mock_as.members import as_arguments
 

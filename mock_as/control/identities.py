@@ -5,14 +5,14 @@
 import dataclasses
 from typing import Any, TypeVar
 
-from mock_as.client_keys import key_pair
 from mock_as.clients import Client
 from mock_as.control.context import State, new_router
 from mock_as.control.models import Model, mirrors
 from mock_as.control.problems import not_there
+from mock_as.keys.of_clients import key_pair
 from mock_as.members import as_arguments
 from mock_as.registry import Registry
-from mock_as.resources import Resource
+from mock_as.tokens.resources import Resource
 from mock_as.users import User
 
 router = new_router("identities")

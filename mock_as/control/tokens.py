@@ -11,9 +11,9 @@ from mock_as.control.context import State, new_router
 from mock_as.control.models import Members, Model, Seconds, mirrors
 from mock_as.control.problems import not_there
 from mock_as.issuer import Issuer
-from mock_as.minting import Order
-from mock_as.store import TokenRecord
 from mock_as.tokens import Token
+from mock_as.tokens.minting import Order
+from mock_as.tokens.store import TokenRecord
 
 router = new_router("tokens")
 

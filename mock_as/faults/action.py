@@ -11,7 +11,7 @@ from mock_as.errors import UsageError
 from mock_as.journal import ENDPOINTS
 from mock_as.keys import KeyRing
 from mock_as.messages import Answer
-from mock_as.store import TokenStore
+from mock_as.tokens.store import TokenStore
 
 OTHER_ISSUER = "https://other-as.example.test"
 OTHER_AUDIENCE = "https://other-api.example.test"

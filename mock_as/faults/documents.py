@@ -13,8 +13,8 @@ from collections.abc import Callable
 from typing import Any
 
 from mock_as.faults.action import Scene, Spoil
+from mock_as.keys.signing import ALGORITHMS, DEFAULT_ALGORITHM
 from mock_as.messages import Answer, encode_json
-from mock_as.signing import ALGORITHMS, DEFAULT_ALGORITHM
 
 SIGNED = "application/token-introspection+jwt"
 _PARTS = 3

@@ -19,7 +19,7 @@ from mock_as.faults.documents import (
     without,
 )
 from mock_as.messages import Answer, json_answer, oauth_error
-from mock_as.store import as_time
+from mock_as.tokens.store import as_time
 
 _HERE = frozenset({"introspect"})
 _TOKENS = frozenset({"introspect", "revoke"})

@@ -15,8 +15,8 @@ from typing import Any
 from mock_as.errors import UsageError
 from mock_as.faults.action import SECONDS, Action, Argument, Scene
 from mock_as.faults.documents import Document, changed, read_object, with_value, without
+from mock_as.keys.signing import DEFAULT_ALGORITHM, generate_key
 from mock_as.messages import Answer, encode_json
-from mock_as.signing import DEFAULT_ALGORITHM, generate_key
 
 _HERE = frozenset({"jwks"})
 _MANY = 10_000

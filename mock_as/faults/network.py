@@ -1,4 +1,4 @@
-"""Connections that fail; :mod:`mock_as.network` lets them.
+"""Connections that fail; :mod:`mock_as.faults.wire` lets them.
 
 A client in this process sees the exception of httpx at once; over a socket it is the real thing.
 """

@@ -5,19 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from mock_as.forge import forge
-from mock_as.keys_file import parse_keys
+from mock_as.keys.files import parse_keys
+from mock_as.keys.signing import SigningKey
 from mock_as.messages import encode_json
-from mock_as.minting import Order
-from mock_as.proofs import Prover
 from mock_as.remote.channel import Channel, differences, plain, text_of
 from mock_as.remote.clock import RemoteClock
-from mock_as.signing import SigningKey
 from mock_as.tokens import Token, TokenFormat, TokenType
+from mock_as.tokens.forge import forge
+from mock_as.tokens.minting import Order
+from mock_as.tokens.proofs import Prover
 
 if TYPE_CHECKING:
     # Authlib, which comes with it, is slow to load.
-    from mock_as.headless import Choice
+    from mock_as.oauth.headless import Choice
 
 
 class TokenVerbs:
@@ -177,7 +177,7 @@ class TokenVerbs:
         code_challenge: str | None = None,
         **parameters: str,
     ) -> str:
-        """Log in without a browser; the arguments are those of :func:`mock_as.headless.authorize`.
+        """Log in without a browser; the arguments are those of :func:`mock_as.oauth.headless.authorize`.
 
         Returns:
             The URL that a browser would be sent to.

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from mock_as import MockAS
-from mock_as.defects import DEFECTS
+from mock_as.tokens.defects import DEFECTS
 from tests.support.api import API
 from tests.support.headers import parse_challenges
 from tests.support.promises import assert_refused

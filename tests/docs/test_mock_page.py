@@ -11,10 +11,10 @@ import typer
 from mock_as import MockAS
 from mock_as.cli import app
 from mock_as.clients import READY_MADE
-from mock_as.defects import DEFECTS
 from mock_as.faults import ACTIONS
 from mock_as.journal import ENDPOINTS
 from mock_as.keys import ALGORITHMS
+from mock_as.tokens.defects import DEFECTS
 from tests.docs.pages import read
 
 PAGE = "docs/mock-as.md"

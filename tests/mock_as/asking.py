@@ -9,9 +9,9 @@ from typing import Any
 import httpx
 
 from mock_as import MockAS
-from mock_as.client_keys import key_pair
+from mock_as.keys.of_clients import key_pair
+from mock_as.keys.signing import SigningKey
 from mock_as.messages import encode_json
-from mock_as.signing import SigningKey
 from tests.mock_as.reading import directives, is_json
 
 ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"

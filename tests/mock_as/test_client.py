@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from mock_as import MockAS, MockASClient, UsageError
-from mock_as.fault_plan import Wish
+from mock_as.faults.plan import Wish
 from mock_as.remote.channel import ControlPlaneError, differences, plain
 from mock_as.tokens import Token
 

@@ -11,8 +11,8 @@ import pytest
 
 from mock_as import Client, MockAS, UsageError
 from mock_as.config import Config, json_schema, load
-from mock_as.resources import Resource
-from mock_as.rules import Rule
+from mock_as.tokens.resources import Resource
+from mock_as.tokens.rules import Rule
 from mock_as.users import User
 
 EXAMPLE = """

@@ -12,7 +12,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mock_as.dpop import Expected, ProofError, judge_proof
 from mock_as.jwts import (
     SIGNATURE_ALGORITHMS,
     JWTError,
@@ -23,8 +22,9 @@ from mock_as.jwts import (
     read,
     verify,
 )
+from mock_as.keys.signing import ALGORITHMS, base64url, generate_key
 from mock_as.messages import encode_json
-from mock_as.signing import ALGORITHMS, base64url, generate_key
+from mock_as.oauth.dpop import Expected, ProofError, judge_proof
 
 KEYS = {alg: generate_key(alg) for alg in ALGORITHMS}
 JSON = st.recursive(

@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mock_as import Client, MockAS, UsageError
-from mock_as.defects import DEFECTS
-from mock_as.minting import Order
-from mock_as.resources import Resource
+from mock_as.tokens.defects import DEFECTS
+from mock_as.tokens.minting import Order
+from mock_as.tokens.resources import Resource
 from tests.mock_as.jose import payload_of
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from mock_as import Client, MockAS, UsageError
-from mock_as.rules import Rule
 from mock_as.state import KEEPABLE
+from mock_as.tokens.rules import Rule
 
 
 def _disturb(mock: MockAS) -> None:

@@ -21,7 +21,7 @@ from mock_as.remote.clock import RemoteClock
 from mock_as.remote.faults import RemoteGate
 from mock_as.remote.keys import RemoteKeys
 from mock_as.remote.requests import RemoteRequests
-from mock_as.resources import Resource
+from mock_as.tokens.resources import Resource
 from mock_as.users import User
 
 Driver = MockAS | MockASClient

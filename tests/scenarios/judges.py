@@ -14,7 +14,7 @@ from typing import Literal, Protocol
 import httpx
 
 from mock_as import MockAS
-from mock_as.headless import authorize
+from mock_as.oauth.headless import authorize
 from tests.interop.node import Child, command, serving
 
 Kind = Literal["opaque", "jwt"]

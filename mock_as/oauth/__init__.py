@@ -1,0 +1,1 @@
+"""What an honest authorization server does, one RFC beside the other, on Authlib's server side."""
