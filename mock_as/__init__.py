@@ -12,13 +12,14 @@ if TYPE_CHECKING:
     from mock_as.clients import Client
     from mock_as.clock import Clock
     from mock_as.errors import UsageError
+    from mock_as.faults.plan import Wish
     from mock_as.mock import MockAS
     from mock_as.tokens import Token
     from mock_as.tokens.resources import Resource
     from mock_as.tokens.rules import Rule
     from mock_as.users import User
 
-__all__ = ["Client", "Clock", "MockAS", "MockASClient", "Resource", "Rule", "Token", "UsageError", "User"]
+__all__ = ["Client", "Clock", "MockAS", "MockASClient", "Resource", "Rule", "Token", "UsageError", "User", "Wish"]
 
 # Where they are: nothing is loaded before it is asked for, because pytest imports this package at every start.
 _HOMES = {
@@ -31,6 +32,7 @@ _HOMES = {
     "Token": "mock_as.tokens",
     "UsageError": "mock_as.errors",
     "User": "mock_as.users",
+    "Wish": "mock_as.faults.plan",
 }
 
 

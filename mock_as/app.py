@@ -6,13 +6,15 @@ a process and told with every request whose it is.
 
 from __future__ import annotations
 
+import re
+from contextlib import nullcontext
 from functools import cache
 
 from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from mock_as import endpoint
-from mock_as.identity import TENANTS
+from mock_as.identity import TENANTS, heard_at
 from mock_as.issuer import Issuer
 from mock_as.messages import Answer
 from mock_as.oauth.authorization_server import HonestServer
@@ -21,6 +23,8 @@ from mock_as.tenants import Landlord
 
 CONTROL = "/_mock"
 """What the paths of the control plane begin with."""
+
+_HOST = re.compile(r"([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:\d{1,5})?")
 
 
 class Application:
@@ -39,6 +43,11 @@ class Application:
         if scope["type"] == "lifespan":
             await _live(receive, send)
             return
+        origin = _origin(scope) if self._mock.identity.follows_requests else None
+        with nullcontext() if origin is None else heard_at(origin):
+            await self._answer(scope, receive, send)
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         found = self._find(scope["path"])
         if isinstance(found, Answer):
             await endpoint.send_answer(found, send)
@@ -88,6 +97,12 @@ class Application:
 def _no_such_issuer(name: str, path: str) -> Answer:
     hint = f"Make it first: mock.tenant({name!r}), or PUT {CONTROL}/issuers/{name}."
     return endpoint.problem(404, "Not Found", f"There is no issuer {name!r} here.", hint=hint, path=path)
+
+
+def _origin(scope: Scope) -> str | None:
+    """Return where a request was sent to, unless that says nothing about where the endpoints are."""
+    host = next((value.decode("latin-1") for name, value in scope["headers"] if name == b"host"), "")
+    return f"{scope['scheme']}://{host}" if _HOST.fullmatch(host) and endpoint.ONLY_CONTROL not in scope else None
 
 
 def _has_origin(scope: Scope) -> bool:

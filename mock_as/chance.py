@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import base64
 import random
 import secrets
 from typing import Any
+
+from mock_as.base64url import base64url
 
 
 class Chance:
@@ -13,10 +14,12 @@ class Chance:
 
     Args:
         seed: makes everything random reproducible; for nothing but tests.
+        place: where it is, so that of two places with one seed neither gets what the other does.
     """
 
-    def __init__(self, seed: int | None) -> None:
+    def __init__(self, seed: int | None, place: str = "") -> None:
         self._first = seed
+        self._place = place
         self.seed(seed)
 
     def seed(self, seed: int | None) -> None:
@@ -25,7 +28,8 @@ class Chance:
         Args:
             seed: what everything random follows from; ``None`` to be unpredictable.
         """
-        self._random = None if seed is None else random.Random(seed)  # noqa: S311 - asked for
+        source = f"{seed} {self._place}" if self._place else seed
+        self._random = None if seed is None else random.Random(source)  # noqa: S311 - asked for
         self._bytes = secrets.token_bytes if self._random is None else self._random.randbytes
 
     def text(self, size: int) -> str:
@@ -34,7 +38,7 @@ class Chance:
         Args:
             size: how many random bytes are in it.
         """
-        return base64.urlsafe_b64encode(self._bytes(size)).rstrip(b"=").decode()
+        return base64url(self._bytes(size))
 
     def fraction(self) -> float:
         """Return a number from 0 to 1, without 1."""

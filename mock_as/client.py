@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Mapping, Sequence
+from collections.abc import Generator, Iterable
 from contextlib import contextmanager
 from types import TracebackType
 from typing import Any, Self
@@ -11,18 +11,28 @@ import httpx
 
 from mock_as.faults.plan import Wish
 from mock_as.identity import TENANTS, URLs
+from mock_as.keys.files import parse_keys
+from mock_as.keys.of_clients import KeyPair, read_key_pair
+from mock_as.logins import Login
+from mock_as.messages import encode_json
 from mock_as.remote.channel import Channel, differences, segment, text_of
+from mock_as.remote.clock import RemoteClock
 from mock_as.remote.faults import RemoteFault, RemoteGate
 from mock_as.remote.identities import RemoteClients, RemoteRegistry
 from mock_as.remote.keys import RemoteKeys
-from mock_as.remote.requests import FACTS, RemoteRequests
-from mock_as.remote.tokens import TokenVerbs
+from mock_as.remote.records import RemoteEdits, RemoteTokens
+from mock_as.remote.requests import ASKABLE, RemoteRequests
 from mock_as.tokens import Token
+from mock_as.tokens.minting import Order
+from mock_as.tokens.proofs import Prover
 from mock_as.tokens.resources import Resource
 from mock_as.users import User
+from mock_as.verbs import End, Verbs
+
+_ENDED: dict[End, str] = {"revoke": "revoked", "expire": "expired"}
 
 
-class MockASClient(TokenVerbs):
+class MockASClient(Verbs[RemoteFault, RemoteRequests]):
     """Drives a mock authorization server over HTTP, from any thread; the verbs are those of :class:`mock_as.MockAS`.
 
     Args:
@@ -36,12 +46,14 @@ class MockASClient(TokenVerbs):
         self._is_own = client is None
         self._admin_token = admin_token
         self._base = url.rstrip("/")
-        channel = Channel(self._client, self._base, admin_token)
-        super().__init__(channel)
+        self._channel = channel = Channel(self._client, self._base, admin_token)
+        self.clock = RemoteClock(channel)
         self.keys = RemoteKeys(channel)
         self.clients = RemoteClients(channel)
         self.users = RemoteRegistry(channel, User, "/users", "sub")
         self.resources = RemoteRegistry(channel, Resource, "/resources", "uri")
+        self.tokens = RemoteTokens(channel)
+        self.metadata_edits = RemoteEdits(channel)
 
     def close(self) -> None:
         """Close the connections, unless somebody else's client keeps them."""
@@ -83,6 +95,17 @@ class MockASClient(TokenVerbs):
         answer = self._channel.ask("GET", f"/clients/{segment(client_id)}/credentials")
         return answer["client_id"], answer["client_secret"]
 
+    def client_key(self, client_id: str) -> KeyPair:
+        """Return the keys that the mock has made for a client, private parts included, and its certificate.
+
+        Args:
+            client_id: which one.
+
+        Raises:
+            UsageError: there is no such client, or it has keys of its own, if any.
+        """
+        return read_key_pair(client_id, self._channel.ask("GET", f"/clients/{segment(client_id)}/key"))
+
     def tenant(self, name: str | None = None) -> MockASClient:
         """Return the issuer of a name, made at the first use, with a clock, keys, tokens and faults of its own.
 
@@ -97,50 +120,59 @@ class MockASClient(TokenVerbs):
         landlord = self._base.partition(TENANTS)[0]
         return MockASClient(f"{landlord}{TENANTS}{made}", admin_token=self._admin_token, client=self._client)
 
-    # ------------------------------------------------------------------------------------------------ misbehaviour
+    # ----------------------------------------------------------------------------------------------------- tokens
 
-    def fault(  # noqa: PLR0913 - each is something that can be wrong with an answer
-        self,
-        endpoint: str,
-        action: str | int | None = None,
-        *,
-        status: int | None = None,
-        retry_after: float | str | None = None,
-        times: int | None = None,
-        after: int = 0,
-        every: int = 1,
-        probability: float = 1.0,
-        sequence: Sequence[str | int | None] | None = None,
-        seconds: float | None = None,
-        body: str | bytes | Mapping[str, Any] | None = None,
-        headers: Mapping[str, str] | None = None,
-        **match: Any,  # noqa: ANN401 - as the facts of a request are
-    ) -> RemoteFault:
-        """Misbehave from now on; the arguments are those of :meth:`mock_as.MockAS.fault`.
+    def mint(self, order: Order) -> Token:
+        """Make a token and have it remembered.
 
-        Returns:
-            The fault, which counts how often it has happened.
+        Args:
+            order: what it shall be.
 
         Raises:
-            UsageError: there is no such endpoint, action or fact.
+            UsageError: a value of the order is not one that a token can have.
         """
-        return self.set_fault(
-            Wish(
-                endpoint=endpoint,
-                action=action,
-                status=status,
-                retry_after=retry_after,
-                times=times,
-                after=after,
-                every=every,
-                probability=probability,
-                sequence=sequence,
-                seconds=seconds,
-                body=body,
-                headers=headers,
-                match=match,
-            )
-        )
+        answer = self._channel.ask("POST", "/tokens", differences(order))
+        [key] = parse_keys(encode_json(answer["proof_key"])) if answer["proof_key"] else [None]
+        names = ("id", "format", "jti", "claims", "header", "defect")
+        prover = None if key is None else Prover(key, self.clock.now)
+        return Token(answer["token"], **{name: answer[name] for name in names}, prover=prover)
+
+    def end(self, how: End, token: Token | str | None, *, everything: bool = False, **facts: str | None) -> int:
+        """End tokens, as introspection sees it; what a JWT says of itself cannot be changed.
+
+        Args:
+            how: whether they are revoked or expire.
+            token: the token, its text or its id.
+            everything: every token there is.
+            facts: every token with these: ``sub``, ``client_id``, ``sid``.
+
+        Returns:
+            How many the server knew.
+
+        Raises:
+            UsageError: nothing was named.
+        """
+        named = {"token": None if token is None else text_of(token), "all": everything, **facts}
+        selection = {name: fact for name, fact in named.items() if fact not in (None, False)}
+        return int(self._channel.ask("POST", f"/tokens/{how}", selection)[_ENDED[how]])
+
+    def log_in(self, login: Login) -> str:
+        """Log in without a browser.
+
+        Args:
+            login: what is asked and decided.
+
+        Returns:
+            The URL that a browser would be sent to.
+
+        Raises:
+            UsageError: there is no such client, address or error, or the person may not log in.
+        """
+        said = differences(login)
+        parameters = said.pop("parameters", {})
+        return str(self._channel.ask("POST", "/authorize", {**said, **parameters})["redirect"])
+
+    # ------------------------------------------------------------------------------------------------ misbehaviour
 
     def set_fault(self, wish: Wish) -> RemoteFault:
         """Misbehave from now on.
@@ -197,25 +229,9 @@ class MockASClient(TokenVerbs):
             UsageError: there is no such endpoint.
         """
         facts = {name: text_of(fact) if isinstance(fact, Token) else fact for name, fact in match.items()}
-        parameters = [f"{name}={fact}" for name, fact in facts.items() if name not in FACTS]
-        known = {name: fact for name, fact in facts.items() if name in FACTS}
+        parameters = [f"{name}={fact}" for name, fact in facts.items() if name not in ASKABLE]
+        known = {name: fact for name, fact in facts.items() if name in ASKABLE}
         return RemoteRequests(self._channel, {**known, "endpoint": endpoint, "parameter": parameters})
-
-    def assert_called(self, endpoint: str, *, times: int | None = None) -> None:
-        """Insist that an endpoint was asked.
-
-        Args:
-            endpoint: which one.
-            times: how often exactly; by default at least once.
-
-        Raises:
-            AssertionError: it was asked more or less often; the message shows the journal.
-            UsageError: there is no such endpoint.
-        """
-        count = self.requests(endpoint).count
-        if count != times if times is not None else not count:
-            wanted = "at least once" if times is None else f"{times} times"
-            raise AssertionError(f"{endpoint} was asked {count} times, not {wanted}\n{self.requests()!r}")
 
     # -------------------------------------------------------------------------------------------------------- life
 
@@ -238,16 +254,19 @@ class MockASClient(TokenVerbs):
         """
         return str(self._channel.ask("POST", "/snapshot")["snapshot"])
 
-    def restore(self, snapshot: str) -> None:
+    def restore(self, snapshot: str | None = None) -> str:
         """Go back to how everything was; it can be done again.
 
         Args:
-            snapshot: the name of a snapshot.
+            snapshot: the name of a snapshot; by default the latest.
+
+        Returns:
+            The name.
 
         Raises:
             UsageError: there is none of that name.
         """
-        self._channel.ask("POST", "/restore", {"snapshot": snapshot})
+        return str(self._channel.ask("POST", "/restore", {"snapshot": snapshot})["restored"])
 
     def seed(self, seed: int | None) -> None:
         """Make everything random follow from a number from now on.

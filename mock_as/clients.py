@@ -31,7 +31,8 @@ IntrospectionResponse = Literal["json", "jwt", "jwe"]
 
 _CLIENT_ID = "${client_id}"
 _KEY_METHODS = {"private_key_jwt", "self_signed_tls_client_auth"}
-_PRIVATE_MEMBERS = {"d", "k", "p", "q", "dp", "dq", "qi", "oth"}
+PRIVATE_MEMBERS = frozenset({"d", "k", "p", "q", "dp", "dq", "qi", "oth"})
+"""The members of a JWK that only its owner may know: RFC 7518 sections 6.2.2, 6.3.2 and 6.4."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,7 +61,7 @@ class Client:
     """Whether the mock makes keys for it, private parts included, for the tests that play it."""
     certificate: Mapping[str, str] = field(default_factory=dict[str, str])
     """What its certificate says, one of :data:`CERTIFICATE_NAMES`: how ``tls_client_auth`` knows it."""
-    token_format: TokenFormat | None = None
+    format: TokenFormat | None = None
     """The format of its tokens; by default the server's."""
     lifetime: int | None = None
     """How long its tokens live, in seconds; by default as long as the server says."""
@@ -74,7 +75,7 @@ class Client:
     """Whether its tokens are bound to its certificate: RFC 8705 section 3."""
     introspect: bool = False
     """Whether it may introspect; one that may not is told that every token is inactive."""
-    introspection_response: IntrospectionResponse = "json"
+    response: IntrospectionResponse = "json"
     """What it is registered to get from introspection: plain JSON, or a JWT of RFC 9701, encrypted or not."""
     audiences: tuple[str, ...] = ()
     """The audiences whose tokens it may introspect; empty for all."""
@@ -86,10 +87,10 @@ class Client:
         for method in self.auth_methods:
             if method not in AUTH_METHODS:
                 raise unknown("auth_methods", method, AUTH_METHODS)
-        if self.token_format is not None and self.token_format not in FORMATS:
-            raise unknown("token_format", self.token_format, FORMATS)
-        if self.introspection_response not in get_args(IntrospectionResponse):
-            raise unknown("introspection_response", self.introspection_response, get_args(IntrospectionResponse))
+        if self.format is not None and self.format not in FORMATS:
+            raise unknown("format", self.format, FORMATS)
+        if self.response not in get_args(IntrospectionResponse):
+            raise unknown("response", self.response, get_args(IntrospectionResponse))
         self._judge_keys()
         self._judge_certificate()
 
@@ -97,10 +98,10 @@ class Client:
         keys = [] if self.jwks is None else self.jwks.get("keys")
         if not isinstance(keys, list) or not all(isinstance(key, Mapping) for key in keys):
             raise UsageError("jwks", 'must be {"keys": [...]}')
-        if any(not _PRIVATE_MEMBERS.isdisjoint(key) for key in keys):
+        if any(not PRIVATE_MEMBERS.isdisjoint(key) for key in keys):
             raise UsageError("jwks", "must have the public parts only")
         needy = [method for method in self.auth_methods if method in _KEY_METHODS]
-        if self.introspection_response == "jwe":
+        if self.response == "jwe":
             needy.append("jwe")
         if needy and not keys and not self.key_pair:
             raise UsageError("jwks", f"{needy[0]} needs a public key")
@@ -132,7 +133,8 @@ class Client:
 
     def check_client_secret(self, secret: str) -> bool:
         """Tell whether a secret is this client's, in a time that says nothing about it."""
-        return bool(self.secret) and hmac.compare_digest(secret.encode(), self.secret.encode())
+        said, known = (text.encode(errors="surrogatepass") for text in (secret, self.secret))
+        return bool(known) and hmac.compare_digest(said, known)
 
     def check_endpoint_auth_method(self, method: str, endpoint: str) -> bool:  # noqa: ARG002 - Authlib's signature
         """Tell whether the client is registered with an authentication method."""
@@ -237,7 +239,7 @@ READY_MADE = (
         grants=_MACHINE,
     ),
     _ready_made("svc.short", "a service whose tokens live for 2 seconds", lifetime=2),
-    _ready_made("svc.opaque", "a service whose tokens are opaque", token_format="opaque"),  # noqa: S106 - no secret
+    _ready_made("svc.opaque", "a service whose tokens are opaque", format="opaque"),
     _ready_made("svc.readonly", "a service that may only read", scopes=("read", "orders:read")),
     _ready_made(
         "web",
@@ -263,14 +265,14 @@ READY_MADE = (
         "rs.jwt",
         "a resource server that gets introspection as a signed JWT",
         introspect=True,
-        introspection_response="jwt",
+        response="jwt",
         auth_methods=_BASIC_OR_POST,
     ),
     _ready_made(
         "rs.jwe",
         "the same, encrypted as well",
         introspect=True,
-        introspection_response="jwe",
+        response="jwe",
         auth_methods=_BASIC_OR_POST,
         key_pair=True,
     ),

@@ -21,7 +21,7 @@ from mock_as.clients import Client
 from mock_as.errors import UsageError
 from mock_as.faults.book import Wish
 from mock_as.mock import MockAS
-from mock_as.options import DEFAULT_AUDIENCE
+from mock_as.options import DEFAULT_AUDIENCE, IntrospectionOffer
 from mock_as.sections import STRICT, Section, described, fields_of
 from mock_as.tokens import TokenFormat
 from mock_as.tokens.resources import Resource
@@ -55,7 +55,7 @@ class Config(BaseModel):
     model_config = STRICT
 
     issuer: str | None = None
-    """The issuer URL; "auto", as nothing at all, for the address it is served under."""
+    """The issuer URL; "auto" for the address that each request is sent to; by default the one it is served under."""
     front_url: str | None = None
     """Where browsers reach it, if not at the issuer's host: scheme, host and port."""
     back_url: str | None = None
@@ -82,6 +82,8 @@ class Config(BaseModel):
     """Which real server's behaviour is put on."""
     refuse_jwt_introspection: bool = False
     """Answer 400 unsupported_token_type for JWTs, as some real servers do."""
+    introspection: IntrospectionOffer = "json"
+    """What introspection answers to callers registered for JSON: json+jwt for a JWT where they ask for it."""
     jwks_max_age: int = 300
     """How long the keys may be cached, in seconds."""
     open_clients: bool = False
@@ -100,7 +102,7 @@ class Config(BaseModel):
     issuers: tuple[str, ...] = ()
     """The names of further issuers, each with everything of its own; the last part of the URL of each."""
     faults: tuple[Annotated[Wish, Section()], ...] = ()
-    """What goes wrong from the start, until somebody clears it."""
+    """What goes wrong from the start, until somebody clears it, and again after each reset."""
 
     host: str = "127.0.0.1"
     """The address to listen at."""
@@ -122,11 +124,6 @@ class Config(BaseModel):
         mock = MockAS(**self._keywords())
         for name in self.issuers:
             mock.tenant(name)
-        for number, wish in enumerate(self.faults):
-            try:
-                mock.set_fault(wish)
-            except UsageError as error:
-                raise UsageError(f"faults[{number}].{error.field}", error.message) from None
         return mock
 
     def _keywords(self) -> dict[str, Any]:

@@ -28,7 +28,7 @@ class Door:
         """Let a request through, or answer 404."""
         path = scope.get("path", "")
         if path == _HEALTH or (CONTROL in f"{path}/") == self._control:
-            await self._app(scope, receive, send)
+            await self._app({**scope, endpoint.ONLY_CONTROL: True} if self._control else scope, receive, send)
             return
         hint = "The control plane and the endpoints of OAuth are at different ports of this server."
         refusal = endpoint.problem(404, "Not Found", "It is not at this port.", hint=hint, path=path)

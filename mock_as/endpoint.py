@@ -22,6 +22,8 @@ from mock_as.routes import Route
 
 BODY_LIMIT = 1024 * 1024
 """The most bytes that the body of a request may have."""
+ONLY_CONTROL = "mock_as.only_control"
+"""The name in a scope that says that there are no endpoints of OAuth at its port."""
 
 
 async def answer(server: HonestServer, route: Route, scope: Scope, receive: Receive, send: Send) -> None:
@@ -151,14 +153,14 @@ async def read_body(receive: Receive) -> bytes | None:
         receive: the ASGI channel.
 
     Returns:
-        The bytes; ``None`` where there are more than :data:`BODY_LIMIT`.
+        The bytes; ``None`` where there are more than :data:`BODY_LIMIT`, or where the client went away before the end.
     """
     body = b""
     while True:
         message = await receive()
         piece: bytes = message.get("body", b"")
         body += piece
-        if len(body) > BODY_LIMIT:
+        if len(body) > BODY_LIMIT or message["type"] == "http.disconnect":
             return None
         if not message.get("more_body", False):
             return body

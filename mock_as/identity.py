@@ -7,17 +7,36 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from mock_as.errors import UsageError
 
 AUTO = "auto"
-"""In the place of an issuer: the address it is served under."""
+"""In the place of an issuer: whatever address a request was sent to."""
 IN_PROCESS = "https://as.example.test"
 """Who an issuer without a name is while it is not served."""
 TENANTS = "/t/"
 """Between the path of an issuer and the name of a tenant of it."""
+
+
+_heard_at: ContextVar[str | None] = ContextVar("mock_as.heard_at", default=None)
+"""Where the request was sent to that is being answered, as scheme, host and port."""
+
+
+@contextmanager
+def heard_at(origin: str) -> Generator[None]:
+    """Answer a request under the address it was sent to.
+
+    Args:
+        origin: the scheme, the host and the port.
+    """
+    token = _heard_at.set(origin)
+    try:
+        yield
+    finally:
+        _heard_at.reset(token)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +66,8 @@ class Identity:
     """The issuer identifier, which may be known only while the server is served.
 
     Args:
-        issuer: an http(s) URL, or :data:`AUTO`; ``None`` for the address it is served under, and :data:`IN_PROCESS`
-            while it is not served.
+        issuer: an http(s) URL; :data:`AUTO` for the address that each request was sent to, and outside of requests the
+            one it is served under; ``None`` for the latter always, and :data:`IN_PROCESS` while it is not served.
         front_url: where browsers reach the server: scheme, host and port; by default those of the issuer.
         back_url: where other servers reach it: likewise.
 
@@ -78,9 +97,17 @@ class Identity:
             return self._served_at or IN_PROCESS
         if self._configured != AUTO:
             return self._configured
+        heard_at = _heard_at.get()
+        if heard_at is not None:
+            return heard_at
         if self._served_at is None:
             raise RuntimeError('issuer="auto" is an address only while serve() runs; name the issuer to do without')
         return self._served_at
+
+    @property
+    def follows_requests(self) -> bool:
+        """Whether the issuer is whatever address a request was sent to."""
+        return self._configured == AUTO
 
     @property
     def hosts(self) -> frozenset[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Mapping, Sequence
+from collections.abc import Generator
 from contextlib import contextmanager
 from typing import Any
 
@@ -10,16 +10,16 @@ from mock_as.errors import UsageError, unknown
 from mock_as.faults.book import Fault, Wish, make_plan
 from mock_as.identity import URLs
 from mock_as.journal import Requests
-from mock_as.keys.signing import SigningKey
+from mock_as.keys.of_clients import KeyPair, key_pair
 from mock_as.latches import Gate
 from mock_as.state import State
-from mock_as.tokens import Token, TokenFormat, TokenType
-from mock_as.tokens.forge import forge
+from mock_as.tokens import Token
 from mock_as.tokens.minting import Order
 from mock_as.tokens.store import TokenRecord
+from mock_as.verbs import End, Verbs
 
 
-class Issuer(State):
+class Issuer(Verbs[Fault, Requests], State):
     """An authorization server, and everything a test can do to it."""
 
     # ------------------------------------------------------------------------------------------------- what it is
@@ -51,105 +51,24 @@ class Issuer(State):
             raise unknown("client_id", client_id, self.clients)
         return client_id, self.clients[client_id].secret
 
-    # ----------------------------------------------------------------------------------------------------- tokens
-
-    def token(  # noqa: PLR0913 - each is something that a token has
-        self,
-        sub: str | None = None,
-        *,
-        client_id: str = "svc",
-        scope: str | Iterable[str] | None = "read",
-        format: TokenFormat | None = None,  # noqa: A002 - the word for it
-        aud: str | Iterable[str] | None = None,
-        expires_in: float | None = None,
-        nbf_in: float | None = None,
-        iat_in: float | None = None,
-        alg: str | None = None,
-        claims: Mapping[str, Any] | None = None,
-        header: Mapping[str, Any] | None = None,
-        key: str | None = None,
-        token_type: TokenType = "Bearer",  # noqa: S107 - no secret
-        cnf: Mapping[str, Any] | None = None,
-        active: bool | None = None,
-        known: bool | None = None,
-        id: str | None = None,  # noqa: A002 - the word for it
-        jti: str | None = None,
-        grant_type: str | None = None,
-        defect: str | None = None,
-    ) -> Token:
-        """Mint an access token, right or wrong.
+    def client_key(self, client_id: str) -> KeyPair:
+        """Return the keys that the mock has made for a client, private parts included, and its certificate.
 
         Args:
-            sub: the subject; by default the client itself, and otherwise a person.
-            client_id: whom it is issued to; need not be registered.
-            scope: the scopes, as one text or several; ``None`` for a token without.
-            format: ``jwt`` or ``opaque``; by default as the client, or else the server, is configured.
-            aud: the audience, or several; by default the server's.
-            expires_in: how long it lives, in seconds; negative for one that has expired.
-            nbf_in: when it becomes valid, in seconds from now; without it there is no ``nbf``.
-            iat_in: when it was issued, in seconds from now.
-            alg: the algorithm of the signature, as joserfc names it; its key is made and published at the first use. By
-                default as the resource has it, or else ES256.
-            claims: what else it says, or says differently; a value of ``None`` removes a claim.
-            header: the same for the JOSE header.
-            key: the key that signs: ``unpublished``, ``previous``, or a ``kid``; by default the one that signs now.
-            token_type: ``DPoP`` for a token that is bound to a key made for it; the token then makes the proofs too.
-            cnf: what the token is bound to, where that is not a key made for it.
-            active: what introspection says of it, whatever the truth is; by default the truth.
-            known: whether introspection knows the token; by default unless the server would never have issued it.
-            id: its name in the journal and in the control plane; by default they are numbered.
-            jti: its name in the token itself.
-            grant_type: the grant that it is as if issued by, for the rules that ask for one.
-            defect: what is wrong with it, one of :data:`mock_as.tokens.defects.DEFECTS`.
-
-        Returns:
-            The token.
+            client_id: which one.
 
         Raises:
-            UsageError: a value is not one of what there is.
+            UsageError: there is no such client, or it has keys of its own, if any.
         """
-        return self.mint(
-            Order(
-                sub=sub,
-                client_id=client_id,
-                scope=scope,
-                format=format,
-                aud=aud,
-                expires_in=expires_in,
-                nbf_in=nbf_in,
-                iat_in=iat_in,
-                alg=alg,
-                claims=claims,
-                header=header,
-                key=key,
-                token_type=token_type,
-                cnf=cnf,
-                active=active,
-                known=known,
-                id=id,
-                jti=jti,
-                grant_type=grant_type,
-                defect=defect,
+        if client_id not in self.clients:
+            raise unknown("client_id", client_id, self.clients)
+        if not self.clients[client_id].key_pair:
+            raise UsageError(
+                "client_id", f"the mock makes no keys for {client_id!r}: it is registered without key_pair"
             )
-        )
+        return key_pair(client_id)
 
-    def forge(
-        self, header: Mapping[str, Any], payload: bytes | Mapping[str, Any] = b"", key: SigningKey | bytes | None = None
-    ) -> Token:
-        """Write a JWS of which everything is as given; no rule has a say in it, and introspection does not know it.
-
-        Args:
-            header: the JOSE header, whole.
-            payload: the bytes, or claims.
-            key: a key such as ``keys.signing()``, a secret, or ``None`` for no signature.
-
-        Returns:
-            The token.
-
-        Raises:
-            UsageError: JSON has no such value.
-        """
-        return forge(header, payload, key)
+    # ----------------------------------------------------------------------------------------------------- tokens
 
     def mint(self, order: Order) -> Token:
         """Make a token and remember it.
@@ -162,23 +81,14 @@ class Issuer(State):
         """
         return self._mint.make(order)
 
-    def revoke(
-        self,
-        token: Token | str | None = None,
-        *,
-        sub: str | None = None,
-        client_id: str | None = None,
-        sid: str | None = None,
-        everything: bool = False,
-    ) -> int:
-        """Revoke tokens: introspection calls them inactive from now on.
+    def end(self, how: End, token: Token | str | None, *, everything: bool = False, **facts: str | None) -> int:
+        """End tokens, as introspection sees it; what a JWT says of itself cannot be changed.
 
         Args:
+            how: whether they are revoked or expire.
             token: the token, its text or its id.
-            sub: every token of a subject.
-            client_id: every token issued to a client.
-            sid: every token of a session.
             everything: every token there is.
+            facts: every token with these: ``sub``, ``client_id``, ``sid``.
 
         Returns:
             How many the server knew.
@@ -186,38 +96,12 @@ class Issuer(State):
         Raises:
             UsageError: nothing was named.
         """
-        records = self._named(token, everything=everything, sub=sub, client_id=client_id, sid=sid)
+        records = self._named(token, everything=everything, **facts)
         for record in records:
-            record.revoked, record.revoked_at = True, self.clock.now()
-        return len(records)
-
-    def expire(
-        self,
-        token: Token | str | None = None,
-        *,
-        sub: str | None = None,
-        client_id: str | None = None,
-        sid: str | None = None,
-        everything: bool = False,
-    ) -> int:
-        """Let tokens expire now, as introspection sees it; what a JWT says of itself cannot be changed.
-
-        Args:
-            token: the token, its text or its id.
-            sub: every token of a subject.
-            client_id: every token issued to a client.
-            sid: every token of a session.
-            everything: every token there is.
-
-        Returns:
-            How many the server knew.
-
-        Raises:
-            UsageError: nothing was named.
-        """
-        records = self._named(token, everything=everything, sub=sub, client_id=client_id, sid=sid)
-        for record in records:
-            record.expires_at = self.clock.now()
+            if how == "revoke":
+                record.revoke(self.clock.now())
+            else:
+                record.expires_at = self.clock.now()
         return len(records)
 
     def _named(self, token: Token | str | None, *, everything: bool, **facts: str | None) -> list[TokenRecord]:
@@ -230,66 +114,6 @@ class Issuer(State):
         return self.tokens.select(**named)
 
     # ------------------------------------------------------------------------------------------------ misbehaviour
-
-    def fault(  # noqa: PLR0913 - each is something that can be wrong with an answer
-        self,
-        endpoint: str,
-        action: str | int | None = None,
-        *,
-        status: int | None = None,
-        retry_after: float | str | None = None,
-        times: int | None = None,
-        after: int = 0,
-        every: int = 1,
-        probability: float = 1.0,
-        sequence: Sequence[str | int | None] | None = None,
-        seconds: float | None = None,
-        body: str | bytes | Mapping[str, Any] | None = None,
-        headers: Mapping[str, str] | None = None,
-        **match: Any,  # noqa: ANN401 - as the facts of a request are
-    ) -> Fault:
-        """Misbehave from now on; of several faults that concern a request, the one set first happens.
-
-        Args:
-            endpoint: one of :data:`mock_as.journal.ENDPOINTS`, or ``*`` for all of them.
-            action: what happens, one of :data:`mock_as.faults.ACTIONS`, or a status; those that take an argument have
-                it in parentheses, such as ``redirect(https://example.com/)``.
-            status: the status, in the place of the one that the action has.
-            retry_after: the header field, as seconds or as text.
-            times: how often; by default until the faults are cleared.
-            after: how many requests are left alone before.
-            every: 3 for every third request.
-            probability: how likely it is at each request, more than 0, at most 1; a seed makes it reproducible.
-            sequence: what happens to one request after the other, once or ``times`` times, in the place of an action;
-                ``honest`` or ``None`` where nothing does.
-            seconds: the argument of an action that takes a duration, in seconds.
-            body: the body, in the place of the one that the action has; a mapping is written as JSON.
-            headers: further header fields.
-            match: only to requests with these facts: ``client_id``, ``token``, ``sub``, ``kid``, ``method``, and
-                ``header`` with the values of header fields by their names.
-
-        Returns:
-            The fault, which counts how often it has happened.
-
-        Raises:
-            UsageError: there is no such endpoint, action or fact.
-        """
-        wish = Wish(
-            endpoint=endpoint,
-            action=action,
-            status=status,
-            retry_after=retry_after,
-            times=times,
-            after=after,
-            every=every,
-            probability=probability,
-            sequence=sequence,
-            seconds=seconds,
-            body=body,
-            headers=headers,
-            match=match,
-        )
-        return self.set_fault(wish)
 
     def set_fault(self, wish: Wish) -> Fault:
         """Misbehave from now on.
@@ -357,19 +181,3 @@ class Issuer(State):
             UsageError: there is no such endpoint.
         """
         return self.journal.requests(endpoint, match)
-
-    def assert_called(self, endpoint: str, *, times: int | None = None) -> None:
-        """Insist that an endpoint was asked.
-
-        Args:
-            endpoint: which one.
-            times: how often exactly; by default at least once.
-
-        Raises:
-            AssertionError: it was asked more or less often; the message shows the journal.
-            UsageError: there is no such endpoint.
-        """
-        count = self.requests(endpoint).count
-        if count != times if times is not None else not count:
-            wanted = "at least once" if times is None else f"{times} times"
-            raise AssertionError(f"{endpoint} was asked {count} times, not {wanted}\n{self.requests()!r}")

@@ -16,6 +16,7 @@ from mock_as.credentials import claimed_client_id
 from mock_as.errors import unknown
 from mock_as.latches import Latch
 from mock_as.messages import Answer, Form, Headers, Request
+from mock_as.shell import printable
 from mock_as.tokens import Token
 
 SIZE = 1000
@@ -40,6 +41,10 @@ ENDPOINTS = frozenset(
         "userinfo",
     }
 )
+EVERYWHERE = ENDPOINTS | {"*"}
+"""The same, and the word for all of them."""
+FACTS = frozenset({"endpoint", "method", "path", "client_id", "status", "fault"})
+"""What is known about a request, beside its own parameters."""
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -92,7 +97,9 @@ class Entry:
     @property
     def size(self) -> int:
         """How many bytes of it are kept, about."""
-        return len(self.request.body) + (0 if self.answer is None else len(self.answer.body))
+        request = self.request
+        asked = len(request.path) + request.query.length + len(request.body)
+        return asked + (0 if self.answer is None else len(self.answer.body))
 
     @property
     def client_id(self) -> str | None:
@@ -211,8 +218,9 @@ def _line(entry: Any) -> str:  # noqa: ANN401 - an entry, or a copy of one
     outcome = "no answer" if entry.status is None else str(entry.status)
     fault = f" fault={entry.fault}" if entry.fault else ""
     parameters = entry.query if entry.query and not entry.form else entry.form
-    request = f"{entry.endpoint}: {entry.method} {entry.path} {parameters!r} client_id={entry.client_id}"
-    return f"{request} → {outcome}{fault}"
+    asked = f" {parameters!r}" if parameters else ""
+    client = "" if entry.client_id is None else f" client_id={entry.client_id}"
+    return printable(f"{entry.endpoint}: {entry.method} {entry.path}{asked}{client} → {outcome}{fault}")
 
 
 class Journal:
@@ -330,8 +338,8 @@ class Journal:
         Raises:
             UsageError: there is no such endpoint.
         """
-        if endpoint not in {None, "*", *ENDPOINTS}:
-            raise unknown("endpoint", endpoint, {"*", *ENDPOINTS})
+        if endpoint not in {None, *EVERYWHERE}:
+            raise unknown("endpoint", endpoint, EVERYWHERE)
         wanted = {name: self._text_of(fact) if name == "token" else fact for name, fact in match.items()}
         since = int(wanted.pop("since", 0))
         if endpoint not in {None, "*"}:
@@ -339,12 +347,9 @@ class Journal:
         return Requests(self, lambda entry: entry.number > since and _has(entry, wanted))
 
 
-_FACTS = frozenset({"endpoint", "method", "path", "client_id", "status", "fault"})
-
-
 def _has(entry: Entry, facts: Mapping[str, object]) -> bool:
     return all(_fact(entry, name) == fact for name, fact in facts.items())
 
 
 def _fact(entry: Entry, name: str) -> object:
-    return getattr(entry, name) if name in _FACTS else entry.form.get(name, entry.query.get(name))
+    return getattr(entry, name) if name in FACTS else entry.form.get(name, entry.query.get(name))

@@ -8,11 +8,8 @@ References: RFC 7515 section 5.2, RFC 7519 section 7.2, RFC 8725 section 3
 
 from __future__ import annotations
 
-import base64
-import binascii
 import json
 import math
-import re
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any, NamedTuple
 
@@ -20,9 +17,11 @@ from joserfc.errors import JoseError
 from joserfc.jwk import ECKey, JWKRegistry, OctKey, OKPKey, RSAKey
 from joserfc.jws import JWSRegistry
 
+from mock_as.base64url import from_base64url
+from mock_as.keys.signing import ALGORITHMS
 from mock_as.tokens.store import as_time
 
-SIGNATURE_ALGORITHMS = ("ES256", "ES384", "ES512", "RS256", "PS256", "Ed25519", "EdDSA")
+SIGNATURE_ALGORITHMS = ALGORITHMS
 """The algorithms that clients may sign with."""
 MAC_ALGORITHMS = ("HS256", "HS384", "HS512")
 """Those that take a secret."""
@@ -31,7 +30,6 @@ LEEWAY = 60
 
 PublicKey = ECKey | RSAKey | OKPKey | OctKey
 
-_SEGMENT = re.compile(r"[A-Za-z0-9_-]*")
 _PARTS = 3
 # 2048 and 8192 bits, in base64url
 _SHORTEST_MODULUS, _LONGEST_MODULUS = 342, 1366
@@ -178,9 +176,7 @@ def _members(segment: str) -> dict[str, Any]:
 
 
 def _decode(segment: str) -> bytes:
-    if not _SEGMENT.fullmatch(segment):
-        raise JWTError("It is no JWT.")
     try:
-        return base64.urlsafe_b64decode(segment + "=" * (-len(segment) % 4))
-    except binascii.Error:
+        return from_base64url(segment)
+    except ValueError:
         raise JWTError("It is no JWT.") from None

@@ -5,8 +5,12 @@ from __future__ import annotations
 import dataclasses
 import types
 import typing
-from collections.abc import Mapping
-from typing import Any, Union
+from collections.abc import Iterable, Mapping
+from typing import Any, TypeVar, Union
+
+from mock_as.errors import UsageError, unknown
+
+_T = TypeVar("_T")
 
 
 def as_arguments(source: type, members: Mapping[str, Any]) -> dict[str, Any]:
@@ -42,3 +46,34 @@ def as_members(value: Any) -> dict[str, Any]:  # noqa: ANN401 - any dataclass
         value: the dataclass.
     """
     return {item.name: getattr(value, item.name) for item in dataclasses.fields(value) if item.init}
+
+
+def all_made(source: type[_T], given: Iterable[_T | Mapping[str, Any]], field: str) -> tuple[_T, ...]:
+    """Return dataclasses that may also be given as tables, as a configuration has them.
+
+    Args:
+        source: the dataclass.
+        given: dataclasses, or their members by name.
+        field: where they stand, for the message of the error.
+
+    Raises:
+        UsageError: a table has a name that the dataclass does not know, or lacks one that it needs.
+    """
+    return tuple(
+        _made(source, each, f"{field}[{number}]") if isinstance(each, Mapping) else each
+        for number, each in enumerate(given)
+    )
+
+
+def _made(source: type[_T], members: Mapping[str, Any], place: str) -> _T:
+    fields = {item.name: item for item in dataclasses.fields(typing.cast("Any", source))}
+    for name in members:
+        if name not in fields:
+            raise unknown(place, name, fields)
+    for name, item in fields.items():
+        if name not in members and item.default is dataclasses.MISSING and item.default_factory is dataclasses.MISSING:
+            raise UsageError(f"{place}.{name}", "is missing")
+    try:
+        return source(**as_arguments(source, members))
+    except UsageError as error:
+        raise UsageError(f"{place}.{error.field}", error.message) from None

@@ -6,6 +6,7 @@ References: RFC 6749 appendix B (the form), RFC 9110 section 5
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -14,11 +15,14 @@ from urllib.parse import parse_qsl
 FORM_TYPE = "application/x-www-form-urlencoded"
 SECRET_FIELDS = frozenset({"client_secret", "client_assertion"})
 """What no journal shows."""
+MOST_PARAMETERS = 1000
+"""How many parameters a request may have; a short text can hold very many, each of which takes its room in memory."""
 BODILESS = frozenset({204, 304})
 """The statuses whose answers have no body, nor a length of it."""
 _REDACTED = SECRET_FIELDS | {
     "token", "access_token", "refresh_token", "id_token_hint", "subject_token", "actor_token", "assertion",
-    "code", "code_verifier", "device_code", "password",
+    "code", "code_verifier", "device_code", "guard", "password", "registration_access_token", "request_uri",
+    "user_code",
 }  # fmt: skip
 
 Headers = tuple[tuple[str, str], ...]
@@ -49,7 +53,7 @@ class Form(Mapping[str, str]):
 
     def repeated(self) -> set[str]:
         """Return the names of the parameters that are there more than once."""
-        return {name for name in self._first if len(self.get_all(name)) > 1}
+        return {name for name, count in Counter(name for name, _ in self.pairs).items() if count > 1}
 
     def __repr__(self) -> str:
         shown = {name: "***" if name in _REDACTED else value for name, value in self.items()}
@@ -62,13 +66,13 @@ class Request:
 
     method: str
     path: str
-    headers: Headers
+    headers: Headers = field(repr=False)
     form: Form | None
     """The parameters of the body; ``None`` where the body is not a form."""
     query: Form = field(default_factory=Form)
     """The parameters of the URL."""
-    body: bytes = b""
-    certificate: bytes | None = None
+    body: bytes = field(default=b"", repr=False)
+    certificate: bytes | None = field(default=None, repr=False)
     """The certificate that the client showed in TLS, as DER."""
 
     def header(self, name: str) -> str | None:
@@ -86,8 +90,8 @@ class Answer:
     """A response, before it is sent."""
 
     status: int
-    headers: Headers
-    body: bytes
+    headers: Headers = field(repr=False)
+    body: bytes = field(repr=False)
 
     def json(self) -> Any:  # noqa: ANN401 - JSON holds any value
         """Return what the body says."""
@@ -142,9 +146,16 @@ def parse_query(query: bytes) -> Form:
     """Read the parameters of a URL; what is not UTF-8 is shown with replacement characters.
 
     Args:
-        query: what stands after the question mark.
+        query: what stands after the question mark; where there are more than :data:`MOST_PARAMETERS` in it, it is not
+            read at all.
     """
-    return Form(parse_qsl(query.decode("latin-1"), keep_blank_values=True, errors="replace"))
+    try:
+        pairs = parse_qsl(
+            query.decode("latin-1"), keep_blank_values=True, errors="replace", max_num_fields=MOST_PARAMETERS
+        )
+    except ValueError:
+        return Form()
+    return Form(pairs)
 
 
 def parse_form(content_type: str | None, body: bytes) -> Form | None:
@@ -155,7 +166,8 @@ def parse_form(content_type: str | None, body: bytes) -> Form | None:
         body: the bytes of the body.
 
     Returns:
-        The parameters, none of them where there is no body; ``None`` where the body is not a form in UTF-8.
+        The parameters, none of them where there is no body; ``None`` where the body is not a form in UTF-8, or one
+        with more than :data:`MOST_PARAMETERS`.
     """
     if not body:
         return Form()
@@ -163,6 +175,7 @@ def parse_form(content_type: str | None, body: bytes) -> Form | None:
     if media_type != FORM_TYPE:
         return None
     try:
-        return Form(parse_qsl(body.decode(), keep_blank_values=True, errors="strict"))
+        pairs = parse_qsl(body.decode(), keep_blank_values=True, errors="strict", max_num_fields=MOST_PARAMETERS)
+        return Form(pairs)
     except ValueError:
         return None

@@ -170,7 +170,7 @@ def _lifetime(resource: Resource | None, client: Client | None, options: Options
 
 def _format(resource: Resource | None, client: Client | None, options: Options) -> TokenFormat:
     """Return the format of a token, decided in the same order."""
-    return (resource and resource.token_format) or (client and client.token_format) or options.token_format
+    return (resource and resource.format) or (client and client.format) or options.token_format
 
 
 def _record(order: Order, terms: Terms, token: Token) -> TokenRecord:

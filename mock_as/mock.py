@@ -5,17 +5,20 @@ What carries it, be it httpx or uvicorn, is loaded when it is asked for.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Mapping
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mock_as.clients import Client
 from mock_as.clock import Clock
+from mock_as.errors import UsageError
+from mock_as.faults.plan import Plan, Wish, make_plan
 from mock_as.identity import Identity
 from mock_as.keys.files import read_keys
-from mock_as.options import DEFAULT_AUDIENCE, Options
+from mock_as.members import all_made
+from mock_as.options import DEFAULT_AUDIENCE, IntrospectionOffer, Options
 from mock_as.state import Blueprint
 from mock_as.tenants import Landlord
 from mock_as.tokens import TokenFormat
@@ -38,11 +41,12 @@ if TYPE_CHECKING:
 class MockAS(Landlord):
     """A mock OAuth 2.0 authorization server; honest until it is told otherwise.
 
-    Every argument is a keyword and has a default.
+    Every argument is a keyword and has a default. Clients, users, resources, rules and faults may be given as tables
+    too, which have the names that a configuration has: ``clients=[{"id": "orders", "secret": "s"}]``.
 
     Args:
-        issuer: the issuer identifier, an http(s) URL; ``auto`` for the address it is served under. Without one it is
-            that address too, and ``https://as.example.test`` while it is not served.
+        issuer: the issuer identifier, an http(s) URL; ``auto`` for the address that each request is sent to. Without
+            one it is the address it is served under, and ``https://as.example.test`` while it is not served.
         front_url: where browsers reach it, if not at the issuer's host: scheme, host and port.
         back_url: where other servers reach it: likewise.
         audience: the audience of tokens that name no other, or several.
@@ -51,12 +55,15 @@ class MockAS(Landlord):
         resources: resources whose tokens differ from the rest.
         rules: claims that tokens get by what they are for.
         keys: a file of private keys, as a JWKS or PEM, so that they outlive the server.
+        faults: what goes wrong from the start, and again after each reset.
         token_format: ``jwt`` or ``opaque``, for clients and resources that say neither.
         lifetime: how long access tokens live, in seconds.
         seed: make every id and opaque token reproducible; for nothing but tests.
         clock: the clock, or what tells the time in seconds since the epoch.
         profile: whose behaviour is put on, one of :data:`mock_as.profiles.PROFILES`.
         refuse_jwt_introspection: answer 400 ``unsupported_token_type`` for JWTs, as some real servers do.
+        introspection: ``json+jwt`` to answer every caller of introspection that asks for it with a JWT, registered for
+            that or not.
         jwks_max_age: how long the keys may be cached, in seconds.
         open_clients: let clients that are not registered authenticate with any secret.
         rotate_refresh_tokens: replace a refresh token whenever it is used.
@@ -75,17 +82,19 @@ class MockAS(Landlord):
         front_url: str | None = None,
         back_url: str | None = None,
         audience: str | Iterable[str] = DEFAULT_AUDIENCE,
-        clients: Iterable[Client] = (),
-        users: Iterable[User] = (),
-        resources: Iterable[Resource] = (),
-        rules: Iterable[Rule] = (),
+        clients: Iterable[Client | Mapping[str, Any]] = (),
+        users: Iterable[User | Mapping[str, Any]] = (),
+        resources: Iterable[Resource | Mapping[str, Any]] = (),
+        rules: Iterable[Rule | Mapping[str, Any]] = (),
         keys: str | Path | None = None,
+        faults: Iterable[Wish | Mapping[str, Any]] = (),
         token_format: TokenFormat = "jwt",  # noqa: S107 - no secret
         lifetime: int = 3600,
         seed: int | None = None,
         clock: Clock | Callable[[], float] | None = None,
         profile: str = "strict",
         refuse_jwt_introspection: bool = False,
+        introspection: IntrospectionOffer = "json",
         jwks_max_age: int = 300,
         open_clients: bool = False,
         rotate_refresh_tokens: bool = True,
@@ -100,6 +109,7 @@ class MockAS(Landlord):
             seed=seed,
             profile=profile,
             refuse_jwt_introspection=refuse_jwt_introspection,
+            introspection=introspection,
             jwks_max_age=jwks_max_age,
             open_clients=open_clients,
             rotate_refresh_tokens=rotate_refresh_tokens,
@@ -107,11 +117,12 @@ class MockAS(Landlord):
         )
         blueprint = Blueprint(
             options=options,
-            clients=tuple(clients),
-            users=tuple(users),
-            resources=tuple(resources),
-            rules=tuple(rules),
+            clients=all_made(Client, clients, "clients"),
+            users=all_made(User, users, "users"),
+            resources=all_made(Resource, resources, "resources"),
+            rules=all_made(Rule, rules, "rules"),
             keys=() if keys is None else read_keys(keys),
+            faults=tuple(_plan(number, wish) for number, wish in enumerate(all_made(Wish, faults, "faults"))),
         )
         time = clock if isinstance(clock, Clock) else Clock(clock) if clock else Clock()
         identity = Identity(issuer, front_url, back_url)
@@ -188,3 +199,10 @@ class MockAS(Landlord):
                 yield url
             finally:
                 self.release()
+
+
+def _plan(number: int, wish: Wish) -> Plan:
+    try:
+        return make_plan(wish)
+    except UsageError as error:
+        raise UsageError(f"faults[{number}].{error.field}", error.message) from None

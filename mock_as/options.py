@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal, get_args
 
 from mock_as.errors import UsageError, unknown
 from mock_as.profiles import named
 from mock_as.tokens import FORMATS, TokenFormat
 
 DEFAULT_AUDIENCE = "https://api.example.test"
+IntrospectionOffer = Literal["json", "json+jwt"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,6 +31,8 @@ class Options:
     """Makes every id, code and opaque token reproducible."""
     refuse_jwt_introspection: bool = False
     """Answer 400 ``unsupported_token_type`` for JWTs, as some real servers do."""
+    introspection: IntrospectionOffer = "json"
+    """What introspection answers to callers registered for JSON: ``json+jwt`` for a JWT where they ask for it."""
     jwks_max_age: int = 300
     """How long the keys may be cached, in seconds."""
     open_clients: bool = False
@@ -44,6 +48,8 @@ class Options:
         """Refuse what could never work."""
         if self.token_format not in FORMATS:
             raise unknown("token_format", self.token_format, FORMATS)
+        if self.introspection not in get_args(IntrospectionOffer):
+            raise unknown("introspection", self.introspection, get_args(IntrospectionOffer))
         named(self.profile)
         for name, least in (("lifetime", 1), ("jwks_max_age", 0)):
             if getattr(self, name) < least:

@@ -6,12 +6,11 @@ address it can read the answers too. Both show: in ``Origin``, and in ``Host``.
 
 from __future__ import annotations
 
-from ipaddress import ip_address
+from ipaddress import IPv4Address, IPv6Address, ip_address
 from urllib.parse import urlsplit
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from mock_as.identity import Identity
 from mock_as.issuer import Issuer
 from mock_as.messages import json_answer
 
@@ -19,7 +18,9 @@ from mock_as.messages import json_answer
 class HomePagesOnly:
     """Refuse requests to the control plane that name a site which is not at home here.
 
-    At home are addresses, names without a dot (``localhost``, a service in a container network) and the issuer's own.
+    At home are addresses, names without a dot (``localhost``, a service in a container network) and the issuer's own. A
+    page that sends something has to come from where it sends it to, from the issuer or from this machine: an address
+    is no proof of being nearby.
 
     Args:
         app: what gets the others; the scope says whose they are.
@@ -43,24 +44,33 @@ class HomePagesOnly:
 
 def _is_at_home(scope: Scope) -> bool:
     issuer: Issuer = scope["mock_as.issuer"]
-    places = {b"host": b"//", b"origin": b""}
-    named = [places[name] + value for name, value in scope["headers"] if name in places]
-    return all(_is_home(place.decode("latin-1"), issuer.identity) for place in named)
+    hosts = [_host(b"//" + value) for name, value in scope["headers"] if name == b"host"]
+    pages = [_host(value) for name, value in scope["headers"] if name == b"origin"]
+    ours = issuer.identity.hosts
+    return all(_is_home(host) or host in ours for host in hosts) and all(
+        page in hosts or page in ours or _is_this_machine(page) for page in pages
+    )
 
 
-def _is_home(place: str, identity: Identity) -> bool:
+def _host(place: bytes) -> str:
+    """Return the host of a URL; nothing where there is none."""
     try:
-        host = urlsplit(place).hostname
+        return urlsplit(place.decode("latin-1")).hostname or ""
     except ValueError:
-        return False
-    if not host:
-        return False
-    return "." not in host or host in identity.hosts or _is_address(host)
+        return ""
 
 
-def _is_address(host: str) -> bool:
+def _is_home(host: str) -> bool:
+    return bool(host) and ("." not in host or _address(host) is not None)
+
+
+def _is_this_machine(host: str) -> bool:
+    address = _address(host)
+    return host == "localhost" or (address is not None and address.is_loopback)
+
+
+def _address(host: str) -> IPv4Address | IPv6Address | None:
     try:
-        ip_address(host)
+        return ip_address(host)
     except ValueError:
-        return False
-    return True
+        return None

@@ -6,6 +6,8 @@ import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
+MOST = 100_000
+"""How many values a shelf keeps, whoever may put some there; the oldest make room for more."""
 _PRUNE_FROM = 1000
 
 _Dump = dict[str, tuple[float, Any]]
@@ -65,12 +67,14 @@ class Shelf:
     def load(self, dumped: _Dump) -> None:
         """Keep exactly what once was kept."""
         with self._lock:
-            self._entries, self._prune_at = dict(dumped), max(_PRUNE_FROM, 2 * len(dumped))
+            self._entries, self._prune_at = dict(dumped), min(MOST, max(_PRUNE_FROM, 2 * len(dumped)))
 
     def _prune(self) -> None:
         now = self._now()
-        self._entries = {key: entry for key, entry in self._entries.items() if entry[0] > now}
-        self._prune_at = max(_PRUNE_FROM, 2 * len(self._entries))
+        live = [(key, entry) for key, entry in self._entries.items() if entry[0] > now]
+        # To half of it, so that not every further value has to look at all the others.
+        self._entries = dict(live if len(live) < MOST else live[-MOST // 2 :])
+        self._prune_at = min(MOST, max(_PRUNE_FROM, 2 * len(self._entries)))
 
 
 class Pending:

@@ -178,11 +178,13 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Show what the authorization server was asked, beside what made the test fail."""
     report = yield
-    if report.failed:
-        issuers = _issuers(item)
+    issuers = _issuers(item) if report.failed else []
+    if issuers:
+        from mock_as.redaction import written_down  # noqa: PLC0415 - as above
+
         for number, issuer in enumerate(issuers, start=1):
             title = "mock AS journal" if len(issuers) == 1 else f"mock AS journal {number} of {len(issuers)}"
-            report.sections.append((title, repr(issuer.requests())))
+            report.sections.append((title, written_down(issuer.requests(), issuer.tokens.id_of)))
     return report
 
 

@@ -1,9 +1,9 @@
-"""What of a request and its answer may be shown over HTTP: no secret, and tokens by their ids."""
+"""What of a request and its answer may be shown: no secret, and tokens by their ids."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from mock_as.journal import Entry
@@ -33,6 +33,9 @@ _SECRETS = frozenset(
 """The members of an answer that nobody else may know: RFC 6749, RFC 7517, RFC 7591, RFC 8628, RFC 9126."""
 _DEEP = 16
 _LONG = 4096
+_WELL_KNOWN = frozenset({"discovery", "jwks"})
+"""The endpoints that always answer the same, and at length."""
+_LINE = 400
 
 
 def public_entry(entry: Entry, id_of: IdOf) -> dict[str, Any]:
@@ -47,6 +50,36 @@ def public_entry(entry: Entry, id_of: IdOf) -> dict[str, Any]:
     parameters = {"query": public_form(entry.query, id_of), "form": public_form(entry.form, id_of)}
     answer = None if entry.answer is None else public_answer(entry.answer, id_of)
     return {"number": entry.number, **request, **outcome, "headers": entry.headers, **parameters, "answer": answer}
+
+
+def written_down(entries: Iterable[Entry], id_of: IdOf) -> str:
+    """Write requests down for somebody whose test has failed.
+
+    Args:
+        entries: the entries of the journal.
+        id_of: returns the id of a token that is known.
+
+    Returns:
+        Two lines for each, the second of which is the answer where that says something.
+    """
+    shown = (public_entry(entry, id_of) for entry in entries)
+    return "\n".join(line for entry in shown for line in _lines(entry)) or "no request"
+
+
+def _lines(entry: Mapping[str, Any]) -> list[str]:
+    parameters = [f"{name}={value}" for name, value in {**entry["query"], **entry["form"]}.items()]
+    client = [f"by {entry['client_id']}"] if entry["client_id"] is not None else []
+    outcome = "no answer" if entry["status"] is None else str(entry["status"])
+    fault = [f"fault={entry['fault']}"] if entry["fault"] else []
+    request = [f"{entry['endpoint']}: {entry['method']} {entry['path']}", *client, *parameters]
+    line = " ".join([*request, "→", outcome, *fault])
+    says_something = entry["answer"] is not None and (fault or entry["endpoint"] not in _WELL_KNOWN)
+    return [line, f"    {_shortened(entry['answer'])}"] if says_something else [line]
+
+
+def _shortened(answer: object) -> str:
+    text = answer if isinstance(answer, str) else json.dumps(answer, ensure_ascii=False)
+    return text if len(text) <= _LINE else f"{text[:_LINE]}…"
 
 
 def public_form(form: Form, id_of: IdOf) -> dict[str, str]:

@@ -13,8 +13,9 @@ from mock_as.clients import Client, registry
 from mock_as.clock import Clock
 from mock_as.errors import UsageError, unknown
 from mock_as.faults.book import FaultBook
+from mock_as.faults.plan import Plan
 from mock_as.identity import Identity
-from mock_as.journal import ENDPOINTS, Journal
+from mock_as.journal import EVERYWHERE, Journal
 from mock_as.keys import KeyRing
 from mock_as.keys.signing import SigningKey
 from mock_as.latches import Gates
@@ -27,7 +28,6 @@ from mock_as.tokens.rules import Rule
 from mock_as.tokens.store import TokenStore
 from mock_as.users import User, user_registry
 
-EVERYWHERE = ENDPOINTS | {"*"}
 KEEPABLE = ("clients", "clock", "keys", "resources", "tokens", "users")
 """What a reset can leave as it is."""
 
@@ -42,6 +42,7 @@ class Blueprint:
     resources: tuple[Resource, ...] = ()
     rules: tuple[Rule, ...] = ()
     keys: tuple[SigningKey, ...] = ()
+    faults: tuple[Plan, ...] = ()
 
 
 class State:
@@ -58,7 +59,7 @@ class State:
         self.identity = identity
         self.options = blueprint.options
         self.clock = clock
-        self.chance = Chance(blueprint.options.seed)
+        self.chance = Chance(blueprint.options.seed, identity.path)
         self.clients = registry(blueprint.clients)
         self.users = user_registry(blueprint.users)
         self.resources = resource_registry(blueprint.resources)
@@ -73,6 +74,11 @@ class State:
         self._mint = Mint(self._house(), self.chance)
         self._snapshots: dict[str, dict[str, Any]] = {}
         self._numbers = itertools.count(1)
+        self._misbehave()
+
+    def _misbehave(self) -> None:
+        for plan in self.blueprint.faults:
+            self.faults.set(plan)
 
     def _house(self) -> House:
         return House(
@@ -130,6 +136,7 @@ class State:
         self.chance.reset()
         self.options, self.rules, self.metadata_edits = self.blueprint.options, self.blueprint.rules, {}
         self._snapshots.clear()
+        self._misbehave()
 
     def snapshot(self) -> str:
         """Remember how everything is, except for the journal, which tells what has happened.
@@ -143,22 +150,29 @@ class State:
         self._snapshots[name] = {**parts, **plain, "metadata_edits": dict(self.metadata_edits)}
         return name
 
-    def restore(self, snapshot: str) -> None:
+    def restore(self, snapshot: str | None = None) -> str:
         """Go back to how everything was; it can be done again.
 
         Args:
-            snapshot: the name of a snapshot.
+            snapshot: the name of a snapshot; by default the latest.
+
+        Returns:
+            The name.
 
         Raises:
             UsageError: there is none of that name.
         """
-        if snapshot not in self._snapshots:
-            raise unknown("snapshot", snapshot, self._snapshots)
-        saved = self._snapshots[snapshot]
+        if not self._snapshots:
+            raise UsageError("snapshot", "there is none yet")
+        name = next(reversed(self._snapshots)) if snapshot is None else snapshot
+        if name not in self._snapshots:
+            raise unknown("snapshot", name, self._snapshots)
+        saved = self._snapshots[name]
         for part in _DUMPED:
             getattr(self, part).load(saved[part])
         self.options, self.rules = saved["options"], saved["rules"]
         self.metadata_edits = dict(saved["metadata_edits"])
+        return name
 
     def configure(self, **options: Any) -> None:  # noqa: ANN401 - each option has a type of its own
         """Change options until the next reset.

@@ -5,20 +5,18 @@ from __future__ import annotations
 import itertools
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from mock_as.clock import Clock
 from mock_as.errors import UsageError
 from mock_as.identity import Identity, TenantIdentity
 from mock_as.issuer import Issuer
+from mock_as.logins import Login
 from mock_as.state import Blueprint
 
 if TYPE_CHECKING:
     import httpx
-
-    from mock_as.oauth.headless import Choice
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._~-]{0,63}")
 
@@ -26,43 +24,21 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._~-]{0,63}")
 class Portal(Issuer):
     """An issuer at which people log in, with a browser or without."""
 
-    def authorize(  # noqa: PLR0913 - each is something that a client asks for, or that a person decides
-        self,
-        *,
-        client_id: str,
-        sub: str = "alice",
-        scope: str | Iterable[str] | None = None,
-        redirect_uri: str | None = None,
-        decision: Choice = "allow",
-        granted_scope: str | Iterable[str] | None = None,
-        error: str | None = None,
-        claims: Mapping[str, Any] | None = None,
-        code_challenge: str | None = None,
-        **parameters: str,
-    ) -> str:
-        """Log in without a browser; the arguments are those of :func:`mock_as.oauth.headless.authorize`.
+    def log_in(self, login: Login) -> str:
+        """Log in without a browser.
+
+        Args:
+            login: what is asked and decided.
 
         Returns:
             The URL that a browser would be sent to.
 
         Raises:
-            UsageError: there is no such client, address, decision or error, or the person may not log in.
+            UsageError: there is no such client, address or error, or the person may not log in.
         """
-        from mock_as.oauth.headless import authorize  # noqa: PLC0415 - Authlib, which comes with it, is slow to load
+        from mock_as.oauth.headless import log_in  # noqa: PLC0415 - Authlib, which comes with it, is slow to load
 
-        return authorize(
-            self,
-            client_id=client_id,
-            sub=sub,
-            scope=scope,
-            redirect_uri=redirect_uri,
-            decision=decision,
-            granted_scope=granted_scope,
-            error=error,
-            claims=claims,
-            code_challenge=code_challenge,
-            **parameters,
-        )
+        return log_in(self, login)
 
 
 class Tenant(Portal):
@@ -74,8 +50,9 @@ class Tenant(Portal):
     """
 
     def __init__(self, landlord: Landlord, name: str) -> None:
-        # Keys from a file are one issuer's: two that sign with the same ones are not told apart.
-        blueprint = replace(landlord.blueprint, keys=())
+        # Keys from a file are one issuer's: two that sign with the same ones are not told apart. A fault names no
+        # issuer, so it is the landlord's.
+        blueprint = replace(landlord.blueprint, keys=(), faults=())
         super().__init__(TenantIdentity(landlord.identity, name), blueprint, Clock())
         self.name = name
         self._landlord = landlord

@@ -12,6 +12,7 @@ from mock_as.cli import remote
 from mock_as.cli.screen import show, show_json, show_table
 from mock_as.cli.tokens import AsJSON
 from mock_as.errors import UsageError, unknown
+from mock_as.shell import printable
 
 _UNITS = {"d": 86400, "h": 3600, "m": 60, "s": 1, "": 1}
 _MOVE = re.compile(r"[+-](\d+(\.\d+)?[dhms]?)+")
@@ -51,7 +52,7 @@ def keys(
 
 
 def clock(
-    move: Annotated[str | None, typer.Argument(metavar="[MOVE]", help="+1h, -30s, +1d12h, freeze, reset.")] = None,
+    move: Annotated[str | None, typer.Argument(metavar="MOVE", help="+1h, -30s, +1d12h, freeze, reset.")] = None,
     *,
     as_json: AsJSON = False,
 ) -> None:
@@ -147,7 +148,7 @@ def _line(entry: dict[str, Any]) -> str:
     time = datetime.fromtimestamp(entry["at"], UTC).strftime("%H:%M:%S")
     outcome = "no answer" if entry["status"] is None else entry["status"]
     parts = [time, entry["endpoint"], entry["method"], entry["path"], entry["client_id"] or "-", f"→ {outcome}"]
-    return "  ".join(parts) + (f"  fault={entry['fault']}" if entry["fault"] else "")
+    return printable("  ".join(parts) + (f"  fault={entry['fault']}" if entry["fault"] else ""))
 
 
 def reset(

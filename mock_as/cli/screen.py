@@ -10,6 +10,8 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from mock_as.shell import printable
+
 USAGE = 2
 """The status after a value that cannot be used."""
 REFUSED = 1
@@ -28,7 +30,7 @@ def fail(message: str, status: int) -> typer.Exit:
         status: what the command ends with.
     """
     messages.print("[bold red]mock-as:[/bold red]", end=" ", soft_wrap=True)
-    messages.print(message, markup=False, soft_wrap=True)
+    messages.print("\n".join(map(printable, message.splitlines())), markup=False, soft_wrap=True)
     return typer.Exit(status)
 
 
@@ -70,4 +72,4 @@ def show_table(rows: Iterable[Mapping[str, Any]], columns: Iterable[str]) -> Non
 def _cell(value: object) -> str:
     if value is None or value in ({}, []):
         return ""
-    return json.dumps(value) if isinstance(value, (bool, dict, list)) else str(value)
+    return json.dumps(value) if isinstance(value, (bool, dict, list)) else printable(str(value))

@@ -34,7 +34,8 @@ def serve(  # noqa: PLR0913 - each is an option of the command line
         bool | None, typer.Option("--allow-remote", help="Listen at an address that other machines can reach.")
     ] = None,
     issuer: Annotated[
-        str | None, typer.Option(help='The issuer URL; "auto" for the address it is served under.', show_default="auto")
+        str | None,
+        typer.Option(help='The issuer URL; "auto" for the address of each request.', show_default="where it is served"),
     ] = None,
     front_url: Annotated[str | None, typer.Option(help="Where browsers reach it, if not at the issuer's host.")] = None,
     back_url: Annotated[str | None, typer.Option(help="Where other servers reach it, likewise.")] = None,
@@ -75,7 +76,7 @@ def serve(  # noqa: PLR0913 - each is an option of the command line
 
 def check(
     *,
-    path: Annotated[Path | None, typer.Argument(metavar="[CONFIG]", help="A file of TOML, or JSON.")] = None,
+    path: Annotated[Path | None, typer.Argument(metavar="CONFIG", help="A file of TOML, or JSON.")] = None,
     schema: Annotated[bool, typer.Option("--schema", help="Print the JSON Schema of such a file instead.")] = False,
 ) -> None:
     """Judge the configuration that `serve` would read, and say everything that is wrong with it."""
@@ -128,7 +129,8 @@ def _bind(host: str, port: int) -> socket:
 
 def _announce(ready: dict[str, Any], url: str) -> None:
     show_json({**ready, "pid": os.getpid()})
-    messages.print(f"[bold]Mock authorization server[/bold] at {url}; for tests only.", soft_wrap=True)
+    console = "" if ready["admin"] is None else f", console at {ready['admin']}/ui"
+    messages.print(f"[bold]Mock authorization server[/bold] at {url}{console}; for tests only.", soft_wrap=True)
 
 
 def _is_loopback(host: str) -> bool:

@@ -13,7 +13,7 @@ from mock_as.cli.screen import show, show_json
 from mock_as.errors import UsageError
 
 AsJSON = Annotated[bool, typer.Option("--json", help="Print the whole answer as JSON.")]
-_Token = Annotated[str | None, typer.Argument(metavar="[TOKEN]", help="The token or its id; - reads standard input.")]
+_Token = Annotated[str | None, typer.Argument(metavar="TOKEN", help="The token or its id; - reads standard input.")]
 _Sub = Annotated[str | None, typer.Option(help="Every token of a subject.")]
 _ClientId = Annotated[str | None, typer.Option(help="Every token issued to a client.")]
 _All = Annotated[bool, typer.Option("--all", help="Every token there is.")]
@@ -32,7 +32,7 @@ def token(  # noqa: PLR0913 - each is something that a token has
     claims: Annotated[str | None, typer.Option(metavar="JSON", help="Further claims; null removes one.")] = None,
     header: Annotated[str | None, typer.Option(metavar="JSON", help="Further header parameters.")] = None,
     key: Annotated[str | None, typer.Option(help="Who signs: unpublished, previous, or a kid.")] = None,
-    defect: Annotated[str | None, typer.Option(help="What is wrong with it.")] = None,
+    defect: Annotated[str | None, typer.Option(help="What is wrong with it, such as expired.")] = None,
     curl: Annotated[bool, typer.Option("--curl", help="Print a command that presents it.")] = False,
     as_json: AsJSON = False,
 ) -> None:

@@ -20,6 +20,7 @@ from mock_as.errors import UsageError
 from mock_as.html import page
 
 _Handler = Callable[[Request], Awaitable[Response]]
+_FRONT = ("/_mock", "/_mock/", PREFIX, f"{PREFIX}/")
 _PARTS = (tokens, journal, faults, keys, clock, identities, trial)
 
 
@@ -34,7 +35,7 @@ def install(app: FastAPI) -> None:
 
 
 def _routes() -> list[Route]:
-    found = [Route(PREFIX, _reader(_front), methods=["GET"]), Route(f"{PREFIX}/", _reader(_front), methods=["GET"])]
+    found = [Route(path, _reader(_front), methods=["GET"]) for path in _FRONT]
     for part in _PARTS:
         found += [Route(f"{PREFIX}{path}", _reader(show), methods=["GET"]) for path, show in part.SHOWN.items()]
         found += [

@@ -27,6 +27,8 @@ PATIENCE = 5.0
 """How long an API may take, in seconds."""
 MOST_BYTES = 64 * 1024
 """How much of its answer is read."""
+_SECRET_PLACES = frozenset({ip_address("fd00:ec2::254")})
+"""Where a cloud tells its machines their credentials, if not at a link-local address."""
 _PORTS = frozenset({None, *range(1, 65536)})
 
 
@@ -127,10 +129,12 @@ async def call_api(url: str, token: str) -> Call:
     host = target.netloc.decode("ascii")
     address = await _nearby(target.host, target.port or (443 if target.scheme == "https" else 80))
     fields = {"authorization": f"Bearer {token}", "accept": "application/json, */*", "accept-encoding": "identity"}
+    # As bytes: a token that is not in ASCII is one of the defects.
+    sent = [(name.encode(), value.encode(errors="replace")) for name, value in {**fields, "host": host}.items()]
     call = Call("GET", url, _message((("host", host), *fields.items()), ""))
     async with httpx.AsyncClient(trust_env=False, verify=False) as client:  # noqa: S501 - a developer's own certificate
         # To the address that was judged, whatever the name means a moment later.
-        request = client.build_request("GET", target.copy_with(host=address), headers={**fields, "host": host})
+        request = client.build_request("GET", target.copy_with(host=address), headers=sent)
         request.extensions["sni_hostname"] = target.host
         return await _sent(client, request, call)
 
@@ -173,6 +177,10 @@ def _is_address(host: str) -> bool:
 def _is_near(address: str) -> bool:
     """Tell whether an address is one of this machine or of a private network, and no cloud's place for secrets."""
     parsed = ip_address(address.partition("%")[0])
+    # Python 3.11 and 3.12 judge an IPv4 address in the clothes of IPv6 by the clothes.
+    parsed = getattr(parsed, "ipv4_mapped", None) or parsed
+    if parsed in _SECRET_PLACES:
+        return False
     return parsed.is_loopback or (parsed.is_private and not parsed.is_link_local and not parsed.is_unspecified)
 
 

@@ -67,7 +67,7 @@ def _client_values(visit: Visit, known: Client | None) -> dict[str, Any]:
         "scopes": " ".join(shown.scopes),
         "redirect_uris": "\n".join(shown.redirect_uris),
         "grants": list(shown.grants),
-        "token_format": shown.token_format or "",
+        "format": shown.format or "",
         "lifetime": shown.lifetime or "",
         "introspect": shown.introspect,
         "public": known is not None and known.is_public,
@@ -87,7 +87,7 @@ def save_client(visit: Visit) -> Response:
         scopes=visit.words("scopes"),
         redirect_uris=visit.words("redirect_uris"),
         grants=tuple(visit.form.get_all("grants")),
-        token_format=cast("TokenFormat | None", visit.text("token_format")),
+        format=cast("TokenFormat | None", visit.text("format")),
         lifetime=None if lifetime is None else int(lifetime),
         introspect=visit.form.get("introspect") is not None,
     )

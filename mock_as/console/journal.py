@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import json
 import re
-import shlex
-from collections.abc import Callable
 from dataclasses import dataclass
 from http import HTTPStatus
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 from starlette.responses import Response
 
@@ -18,6 +16,7 @@ from mock_as.issuer import Issuer
 from mock_as.journal import ENDPOINTS, Entry
 from mock_as.messages import Form, Headers
 from mock_as.redaction import public_entry
+from mock_as.shell import command_line
 
 MOST = 200
 """How many requests are shown."""
@@ -60,7 +59,7 @@ def look(visit: Visit) -> Response:
     entry = next((entry for entry in visit.issuer.requests() if str(entry.number) == visit["number"]), None)
     if entry is None:
         raise UsageError("request", f"{visit['number']} is not remembered")
-    seen = public_entry(entry, _ids(visit.issuer))
+    seen = public_entry(entry, visit.issuer.tokens.id_of)
     answer = seen["answer"]
     return visit.show(
         "request.html",
@@ -83,14 +82,6 @@ def _public_value(name: str, value: str) -> str:
     return re.sub(r"[?#].*", "?***", value) if name == "location" else value
 
 
-def _ids(issuer: Issuer) -> Callable[[str], str | None]:
-    def id_of(token: str) -> str | None:
-        record = issuer.tokens.get(token)
-        return None if record is None else record.token.id
-
-    return id_of
-
-
 def forget(visit: Visit) -> Response:
     """Forget every request."""
     visit.issuer.requests().clear()
@@ -105,13 +96,14 @@ def replay(issuer: Issuer, entry: Entry) -> str:
         entry: the request.
     """
     request, base = entry.request, issuer.identity.back
-    url = f"{base}{request.path.removeprefix(issuer.identity.path)}"
+    url = f"{base}{quote(request.path.removeprefix(issuer.identity.path))}"
     query = urlencode(request.query.pairs)
     options = [part for name, value in request.headers if name not in _OURS for part in ("-H", f"{name}: {value}")]
     if request.method != "GET":
         options = ["-X", request.method, *options]
-    body = ["--data-binary", request.body.decode(errors="replace")] if request.body else []
-    return shlex.join(("curl", "-i", *options, *body, f"{url}?{query}" if query else url))
+    # Raw, because the other options send the file that a text names which begins with an @.
+    body = ["--data-raw", request.body.decode(errors="replace")] if request.body else []
+    return command_line(("curl", "-i", *options, *body, f"{url}?{query}" if query else url))
 
 
 @dataclass(frozen=True, slots=True)

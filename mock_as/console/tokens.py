@@ -5,14 +5,13 @@ References: RFC 7519 section 3, RFC 7662 section 2
 
 from __future__ import annotations
 
-import base64
-import binascii
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import cast
 
 from starlette.responses import Response
 
+from mock_as.base64url import from_base64url
 from mock_as.clients import Client
 from mock_as.console.calls import basic, pretty
 from mock_as.console.visit import Act, Show, ShowAgain, Visit, duration, moment
@@ -37,13 +36,15 @@ def overview(visit: Visit) -> Response:
 
 def _overview(visit: Visit, error: UsageError | None = None) -> Response:
     issuer, wanted = visit.issuer, {name: visit.query[name] for name in ("sub", "client_id") if visit.query.get(name)}
-    found = [_Row.of(visit, record) for record in issuer.tokens.select(**wanted)]
-    if visit.query.get("state"):
-        found = [row for row in found if row.state == visit.query["state"]]
+    found, state = issuer.tokens.select(**wanted), visit.query.get("state")
+    if state:
+        now = issuer.clock.now()
+        found = [record for record in found if _state(record, now) == state]
     return visit.show(
         "tokens.html",
         error=error,
-        rows=found[: -MOST - 1 : -1],
+        # Only those: of a million tokens, each with its command line, a page would keep everybody waiting.
+        rows=[_Row.of(visit, record) for record in found[: -MOST - 1 : -1]],
         count=len(found),
         total=len(issuer.tokens),
         clients=list(issuer.clients.values()),
@@ -106,7 +107,7 @@ def look(visit: Visit) -> Response:
     """Show a token that is known, from outside and from inside."""
     record = visit.issuer.tokens.find(visit["name"])
     if record is None:
-        raise unknown("token", visit["name"], [known.token.id for known in visit.issuer.tokens.select()])
+        raise unknown("token", visit["name"], [known.token.id for known in visit.issuer.tokens.select()[-MOST:]])
     return _inside(visit, record.token.value, record.token, record)
 
 
@@ -175,8 +176,8 @@ def decode(token: str) -> list[tuple[str, str]]:
 
 def _read(segment: str) -> str:
     try:
-        text = base64.b64decode(segment + "=" * (-len(segment) % 4), altchars=b"-_", validate=True).decode()
-    except (binascii.Error, ValueError):
+        text = from_base64url(segment).decode()
+    except ValueError:
         return f"not base64url: {segment[:200]}"
     return pretty(text)
 

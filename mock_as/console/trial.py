@@ -7,8 +7,6 @@ References: RFC 6749 sections 4.1 and 4.4, RFC 7636 section 4, RFC 8628 section 
 
 from __future__ import annotations
 
-import base64
-import binascii
 import hashlib
 import json
 import secrets
@@ -18,6 +16,7 @@ from urllib.parse import urlencode, urlsplit
 
 from starlette.responses import Response
 
+from mock_as.base64url import base64url, from_base64url
 from mock_as.clients import DEVICE_CODE, Client
 from mock_as.console.calls import Call, basic, call_api, challenges, post
 from mock_as.console.tokens import decode, introspection
@@ -106,7 +105,7 @@ def start(visit: Visit) -> Response:
         "scope": " ".join(visit.words("scope")),
         "state": state,
         "nonce": nonce,
-        "code_challenge": _base64url(hashlib.sha256(verifier.encode()).digest()),
+        "code_challenge": base64url(hashlib.sha256(verifier.encode()).digest()),
         "code_challenge_method": "S256",
         "login_hint": visit.text("login_hint"),
         "prompt": visit.text("prompt"),
@@ -115,13 +114,9 @@ def start(visit: Visit) -> Response:
     response = Response(status_code=303, headers={"location": f"{visit.issuer.url.authorization}?{urlencode(asked)}"})
     kept = json.dumps({"request": asked, "verifier": verifier}).encode()
     response.set_cookie(
-        _COOKIE, _base64url(kept), max_age=_MINUTES, httponly=True, samesite="lax", path=f"{visit.home}/try"
+        _COOKIE, base64url(kept), max_age=_MINUTES, httponly=True, samesite="lax", path=f"{visit.home}/try"
     )
     return response
-
-
-def _base64url(data: bytes) -> str:
-    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
 
 
 async def come_back(visit: Visit) -> Response:
@@ -149,9 +144,9 @@ async def come_back(visit: Visit) -> Response:
 def _kept(visit: Visit) -> dict[str, Any] | None:
     text = visit.request.cookies.get(_COOKIE, "")
     try:
-        kept = json.loads(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
+        kept = json.loads(from_base64url(text))
         whole = isinstance(kept["request"], dict) and isinstance(kept["verifier"], str)
-    except (binascii.Error, ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError):
         return None
     return {"request": kept["request"], "verifier": kept["verifier"]} if whole else None
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hmac
 import json
+import math
 import secrets
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from dataclasses import dataclass
@@ -135,9 +136,12 @@ class Visit:
         """
         text = self.text(name)
         try:
-            return None if text is None else float(text)
+            number = None if text is None else float(text)
         except ValueError:
-            raise UsageError(name, f"{text!r} is not a number") from None
+            number = math.nan
+        if number is not None and not math.isfinite(number):
+            raise UsageError(name, f"{text!r} is not a number")
+        return number
 
     def members(self, name: str) -> dict[str, Any] | None:
         """Return the JSON object that was written into a field of the form, or ``None`` where nothing was.
@@ -210,7 +214,7 @@ class Visit:
             "issuer_url": issuer.issuer,
             "issuers": _issuers(self.mock, issuer),
             "clock_badge": clock_badge(issuer),
-            "fault_count": sum(1 for _ in issuer.faults),
+            "fault_count": sum(not fault.exhausted for fault in issuer.faults),
             "csrf": self.csrf,
             "notice": _NOTICES.get(self.query.get("done", "")),
             "form": self.form,

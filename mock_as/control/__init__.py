@@ -10,7 +10,19 @@ from __future__ import annotations
 from fastapi import FastAPI
 
 from mock_as import console
-from mock_as.control import authorize, clock, faults, identities, issuers, keys, problems, requests, state, tokens
+from mock_as.control import (
+    authorize,
+    clock,
+    faults,
+    identities,
+    issuers,
+    keys,
+    manual,
+    problems,
+    requests,
+    state,
+    tokens,
+)
 from mock_as.control.context import PREFIX
 from mock_as.control.guard import Guard
 from mock_as.pages import HomePagesOnly
@@ -27,13 +39,14 @@ def create_control_app() -> FastAPI:
     app = FastAPI(
         title="Mock authorization server",
         version=package_version(),
-        docs_url=f"{PREFIX}/docs",
+        docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
         openapi_url=f"{PREFIX}/openapi.json",
     )
     for concern in CONCERNS:
         app.include_router(concern.router, responses=problems.RESPONSES)
+    manual.install(app)
     console.install(app)
     problems.install(app)
     app.add_middleware(Guard)

@@ -7,7 +7,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 from mock_as.control.context import State, new_router
 from mock_as.control.models import Members, Model
-from mock_as.oauth.headless import Choice, authorize
+from mock_as.logins import Choice
 
 router = new_router("authorize")
 
@@ -40,6 +40,6 @@ class Authorization(Model):
 async def log_in(issuer: State, wanted: Authorization) -> dict[str, Any]:
     """Ask for authorization as a client does, decide as a person does, and show where the browser would be sent."""
     asked = {name: value for name, value in wanted.said().items() if value is not None}
-    redirect = authorize(issuer, **asked)
+    redirect = issuer.authorize(**asked)
     parts = urlsplit(redirect)
     return {"redirect": redirect, "parameters": dict(parse_qsl(parts.query or parts.fragment))}

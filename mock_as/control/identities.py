@@ -9,7 +9,7 @@ from mock_as.clients import Client
 from mock_as.control.context import State, new_router
 from mock_as.control.models import Model, mirrors
 from mock_as.control.problems import not_there
-from mock_as.keys.of_clients import key_pair
+from mock_as.errors import UsageError
 from mock_as.members import as_arguments
 from mock_as.registry import Registry
 from mock_as.tokens.resources import Resource
@@ -35,8 +35,16 @@ def _put(registry: Registry[_Entry], name: str, entry: _Entry) -> dict[str, Any]
     return _shown(entry)
 
 
-def _change(entry: _Entry, change: Model) -> _Entry:
-    return dataclasses.replace(entry, **as_arguments(type(entry), change.said()))
+def _change(entry: _Entry, change: Model, field: str) -> _Entry:
+    return dataclasses.replace(entry, **as_arguments(type(entry), _said(change, field, getattr(entry, field))))
+
+
+def _said(body: Model, field: str, name: str) -> dict[str, Any]:
+    """Return what is said beside the name, which may be said as well, as what is shown has it."""
+    said = body.said()
+    if said.pop(field, name) not in {name, None}:
+        raise UsageError(field, f"is not {name!r}, as the path has it")
+    return said
 
 
 # ----------------------------------------------------------------------------------------------------------- clients
@@ -46,10 +54,14 @@ def _change(entry: _Entry, change: Model) -> _Entry:
 class ClientBody(Model):
     """A client as it is to be registered."""
 
+    id: str | None = None
+
 
 @mirrors(Client, without=("id",), partial=True)
 class ClientChange(Model):
     """What is to be different about a client."""
+
+    id: str | None = None
 
 
 @router.get("/clients")
@@ -68,9 +80,7 @@ async def credentials(issuer: State, client_id: str) -> dict[str, str]:
 @router.get("/clients/{client_id:path}/key")
 async def key(issuer: State, client_id: str) -> dict[str, Any]:
     """Show the keys that the mock has made for a client, private parts included, and its certificate."""
-    if not _find(issuer.clients, client_id, "client").key_pair:
-        raise not_there("key")
-    return key_pair(client_id).describe()
+    return issuer.client_key(client_id).describe()
 
 
 @router.get("/clients/{client_id:path}")
@@ -82,13 +92,13 @@ async def client(issuer: State, client_id: str) -> dict[str, Any]:
 @router.put("/clients/{client_id:path}")
 async def put_client(issuer: State, client_id: str, body: ClientBody) -> dict[str, Any]:
     """Register a client, or register it anew."""
-    return _put(issuer.clients, client_id, Client(id=client_id, **as_arguments(Client, body.said())))
+    return _put(issuer.clients, client_id, Client(id=client_id, **as_arguments(Client, _said(body, "id", client_id))))
 
 
 @router.patch("/clients/{client_id:path}")
 async def change_client(issuer: State, client_id: str, change: ClientChange) -> dict[str, Any]:
     """Change what is registered about a client."""
-    return _put(issuer.clients, client_id, _change(_find(issuer.clients, client_id, "client"), change))
+    return _put(issuer.clients, client_id, _change(_find(issuer.clients, client_id, "client"), change, "id"))
 
 
 @router.delete("/clients/{client_id:path}")
@@ -105,10 +115,14 @@ async def delete_client(issuer: State, client_id: str) -> dict[str, bool]:
 class UserBody(Model):
     """A person as they are to be known."""
 
+    sub: str | None = None
+
 
 @mirrors(User, without=("sub",), partial=True)
 class UserChange(Model):
     """What is to be different about a person."""
+
+    sub: str | None = None
 
 
 @router.get("/users")
@@ -126,13 +140,13 @@ async def user(issuer: State, sub: str) -> dict[str, Any]:
 @router.put("/users/{sub:path}")
 async def put_user(issuer: State, sub: str, body: UserBody) -> dict[str, Any]:
     """Make a person known, or known anew."""
-    return _put(issuer.users, sub, User(sub=sub, **as_arguments(User, body.said())))
+    return _put(issuer.users, sub, User(sub=sub, **as_arguments(User, _said(body, "sub", sub))))
 
 
 @router.patch("/users/{sub:path}")
 async def change_user(issuer: State, sub: str, change: UserChange) -> dict[str, Any]:
     """Change what is known about a person."""
-    return _put(issuer.users, sub, _change(_find(issuer.users, sub, "user"), change))
+    return _put(issuer.users, sub, _change(_find(issuer.users, sub, "user"), change, "sub"))
 
 
 @router.delete("/users/{sub:path}")
@@ -149,10 +163,14 @@ async def delete_user(issuer: State, sub: str) -> dict[str, bool]:
 class ResourceBody(Model):
     """A resource as tokens for it are to be."""
 
+    uri: str | None = None
+
 
 @mirrors(Resource, without=("uri",), partial=True)
 class ResourceChange(Model):
     """What is to be different about tokens for a resource."""
+
+    uri: str | None = None
 
 
 @router.get("/resources")
@@ -170,13 +188,13 @@ async def resource(issuer: State, uri: str) -> dict[str, Any]:
 @router.put("/resources/{uri:path}")
 async def put_resource(issuer: State, uri: str, body: ResourceBody) -> dict[str, Any]:
     """Make a resource known, or known anew."""
-    return _put(issuer.resources, uri, Resource(uri=uri, **as_arguments(Resource, body.said())))
+    return _put(issuer.resources, uri, Resource(uri=uri, **as_arguments(Resource, _said(body, "uri", uri))))
 
 
 @router.patch("/resources/{uri:path}")
 async def change_resource(issuer: State, uri: str, change: ResourceChange) -> dict[str, Any]:
     """Change how tokens for a resource are to be."""
-    return _put(issuer.resources, uri, _change(_find(issuer.resources, uri, "resource"), change))
+    return _put(issuer.resources, uri, _change(_find(issuer.resources, uri, "resource"), change, "uri"))
 
 
 @router.delete("/resources/{uri:path}")

@@ -7,7 +7,9 @@ from typing import Any
 from fastapi import Response
 
 from mock_as.control.context import Mock, new_router
+from mock_as.control.models import Model, mirrors
 from mock_as.control.problems import not_there
+from mock_as.options import Options
 from mock_as.tenants import Landlord, Tenant
 
 router = new_router("issuers")
@@ -49,6 +51,19 @@ async def put_issuer(mock: Mock, name: str, response: Response) -> dict[str, Any
     if name not in mock.tenants:
         response.status_code = _CREATED
     return _shown(mock.tenant(name))
+
+
+@mirrors(Options, without=("seed",), partial=True)
+class IssuerChange(Model):
+    """What is to be different about an issuer until its next reset."""
+
+
+@router.patch("/issuers/{name}")
+async def change_issuer(mock: Mock, name: str, change: IssuerChange) -> dict[str, Any]:
+    """Change options of an issuer until its next reset."""
+    tenant = _find(mock, name)
+    tenant.configure(**change.said())
+    return {**_shown(tenant), "options": change.said()}
 
 
 @router.delete("/issuers/{name}")

@@ -17,9 +17,10 @@ from mock_as.messages import encode_json
 
 NOT_FOUND = 404
 TIMEOUT = 408
-HINT = "The endpoints are in the metadata document; the control plane is described at /_mock/docs."
+HINT = "The endpoints are in the metadata; the console is at /_mock/ui, the admin API is described at /_mock/docs."
 
 _UNPROCESSABLE = 422
+_NO_OBJECT = frozenset({"dict_type", "missing", "model_attributes_type"})
 _TEXT = {"type": "string"}
 _ERROR = {"type": "object", "properties": {"field": _TEXT, "message": _TEXT}}
 _SCHEMA = {
@@ -82,11 +83,21 @@ def install(app: FastAPI) -> None:
 
 async def _invalid(_request: Request, error: Exception) -> Response:
     found: list[dict[str, Any]] = list(error.errors()) if isinstance(error, RequestValidationError) else []
-    return _wrong([{"field": _field(item["loc"]), "message": item["msg"]} for item in found])
+    return _wrong([{"field": _field(item["loc"]), "message": _message(item)} for item in found])
 
 
 def _field(location: tuple[Any, ...]) -> str:
-    return ".".join(map(str, location[1:])) or str(location[0])
+    # Where JSON ends to be JSON is the only place that is a number: it is about the body as a whole.
+    named = location[1:] if location[1:2] and not isinstance(location[1], int) else location[:1]
+    return ".".join(map(str, named))
+
+
+def _message(item: dict[str, Any]) -> str:
+    if item["type"] == "json_invalid":
+        return f"is not JSON: {item['ctx']['error']} at character {item['loc'][-1]}"
+    if item["loc"] == ("body",) and item["type"] in _NO_OBJECT:
+        return "is not a JSON object, or came without Content-Type: application/json"
+    return str(item["msg"])
 
 
 async def _unusable(_request: Request, error: Exception) -> Response:

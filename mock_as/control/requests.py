@@ -65,12 +65,7 @@ def shown(issuer: Issuer, entry: Entry) -> dict[str, Any]:
         issuer: whose journal it is in.
         entry: its entry there.
     """
-
-    def id_of(token: str) -> str | None:
-        record = issuer.tokens.get(token)
-        return None if record is None else record.token.id
-
-    return public_entry(entry, id_of)
+    return public_entry(entry, issuer.tokens.id_of)
 
 
 @router.get("/requests")

@@ -65,9 +65,9 @@ async def reset(issuer: State, leftovers: Annotated[Leftovers | None, Body()] = 
 
 
 class Snapshot(Model):
-    """A state that was remembered."""
+    """A state that was remembered; by default the latest."""
 
-    snapshot: str
+    snapshot: str | None = None
 
 
 @router.post("/snapshot", status_code=201)
@@ -77,10 +77,9 @@ async def snapshot(issuer: State) -> dict[str, str]:
 
 
 @router.post("/restore")
-async def restore(issuer: State, wanted: Snapshot) -> dict[str, str]:
+async def restore(issuer: State, wanted: Annotated[Snapshot | None, Body()] = None) -> dict[str, str]:
     """Go back to how everything was."""
-    issuer.restore(wanted.snapshot)
-    return {"restored": wanted.snapshot}
+    return {"restored": issuer.restore(wanted.snapshot if wanted else None)}
 
 
 class Seed(Model):

@@ -6,17 +6,14 @@ An endpoint always works out its honest answer; a fault then spoils it. Faults o
 from __future__ import annotations
 
 from mock_as.faults import discovery, http, introspection, jwks, network, signed_introspection
-from mock_as.faults.action import ATTACKER, OTHER_AUDIENCE, OTHER_ISSUER, Action, Argument, Scene, Spoil
+from mock_as.faults.action import Action, Argument, Scene, Spoil
 from mock_as.faults.network import LATE, TLS
 
 __all__ = [
     "ACTIONS",
-    "ATTACKER",
     "FAMILIES",
     "LATE",
     "NETWORK",
-    "OTHER_AUDIENCE",
-    "OTHER_ISSUER",
     "TLS",
     "Action",
     "Argument",

@@ -13,9 +13,6 @@ from mock_as.keys import KeyRing
 from mock_as.messages import Answer
 from mock_as.tokens.store import TokenStore
 
-OTHER_ISSUER = "https://other-as.example.test"
-OTHER_AUDIENCE = "https://other-api.example.test"
-ATTACKER = "https://attacker.example.test"
 HOUR = 3600
 DAY = 24 * HOUR
 

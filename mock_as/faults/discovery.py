@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from mock_as.faults.action import ATTACKER, OTHER_ISSUER, Action, Scene
+from mock_as.faults.action import Action, Scene
 from mock_as.faults.documents import always, with_member, with_value, without
 from mock_as.messages import json_answer
+from mock_as.tokens.defects import ATTACKER, OTHER_ISSUER
 
 _HERE = frozenset({"discovery"})
 _NOT_FOUND = json_answer({"title": "Not Found", "status": 404}, 404, {"content-type": "application/problem+json"})

@@ -7,11 +7,10 @@ References: RFC 9701 section 5 (the signed answer of introspection)
 
 from __future__ import annotations
 
-import base64
-import binascii
 from collections.abc import Callable
 from typing import Any
 
+from mock_as.base64url import base64url, from_base64url
 from mock_as.faults.action import Scene, Spoil
 from mock_as.keys.signing import ALGORITHMS, DEFAULT_ALGORITHM
 from mock_as.messages import Answer, encode_json
@@ -48,8 +47,8 @@ def read_claims(answer: Answer) -> Document | None:
 
 def _decode(part: bytes) -> Document | None:
     try:
-        return read_object(Answer(200, (), base64.urlsafe_b64decode(part + b"==")))
-    except binascii.Error:
+        return read_object(Answer(200, (), from_base64url(part.decode())))
+    except ValueError:
         return None
 
 
@@ -74,7 +73,7 @@ def sign(answer: Answer, scene: Scene, claims: Document, **header: Any) -> Answe
     key = scene.keys.find(header["kid"]) if header.get("kid") else scene.keys.signing(_algorithm(answer))
     members = {"typ": "token-introspection+jwt", "alg": key.alg, "kid": key.kid, **header}
     message = encode_part(members) + b"." + encode_part(claims)
-    signature = b"" if members["alg"] == "none" else base64.urlsafe_b64encode(key.sign(message)).rstrip(b"=")
+    signature = b"" if members["alg"] == "none" else base64url(key.sign(message)).encode()
     return Answer(answer.status, answer.headers, message + b"." + signature).with_headers({"content-type": SIGNED})
 
 
@@ -87,7 +86,7 @@ def _algorithm(answer: Answer) -> str:
 
 def encode_part(document: Document) -> bytes:
     """Write a part of a JWT."""
-    return base64.urlsafe_b64encode(encode_json(document)).rstrip(b"=")
+    return base64url(encode_json(document)).encode()
 
 
 def changed(change: Change) -> Spoil:

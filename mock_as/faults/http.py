@@ -38,7 +38,8 @@ def _status(_answer: Answer, scene: Scene) -> Answer:
 
 
 def _retry_after(_answer: Answer, scene: Scene) -> Answer:
-    written = {"date": scene.http_date(_LATER), "garbage": "soon"}.get(scene.argument, scene.argument)
+    date = scene.http_date(_LATER)
+    written = {"date": date, "HTTP-date": date, "garbage": "soon"}.get(scene.argument, scene.argument)
     return oauth_error("temporarily_unavailable", "The mock was told to be busy.", 503, {"retry-after": written})
 
 
@@ -124,7 +125,9 @@ ACTIONS: dict[str, Action] = {
     "retry_after": Action(
         "The status is 503 with Retry-After: a number of seconds, a date, or garbage.",
         _retry_after,
-        argument=Argument("number of seconds, date or garbage", r"-?\d{1,9}|date|garbage", "7"),
+        argument=Argument(
+            "number of seconds, date or garbage", r"-?\d{1,9}|date|HTTP-date|[A-Z][a-z]{2}, [\w :]{1,32}|garbage", "7"
+        ),
     ),
     "redirect": Action(
         "The answer is a redirect to a URL, without one to a path of the server that does not exist.",

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from mock_as.faults.action import DAY, HOUR, OTHER_AUDIENCE, OTHER_ISSUER, SECONDS, Action, Scene, Spoil
+from mock_as.faults.action import DAY, HOUR, SECONDS, Action, Scene, Spoil
 from mock_as.faults.documents import (
     Document,
     always,
@@ -19,6 +19,7 @@ from mock_as.faults.documents import (
     without,
 )
 from mock_as.messages import Answer, json_answer, oauth_error
+from mock_as.tokens.defects import OTHER_AUDIENCE, OTHER_ISSUER
 from mock_as.tokens.store import as_time
 
 _HERE = frozenset({"introspect"})
@@ -60,16 +61,13 @@ def _flap(document: Document, scene: Scene) -> Document:
 def _stale(answer: Answer, scene: Scene) -> Answer:
     """Go on as before until the revocation is so many seconds old."""
     record = scene.tokens.get(scene.token)
-    if record is None or not record.revoked:
+    if record is None or record.revoked_at is None or scene.now - record.revoked_at >= scene.seconds:
         return answer
-    revoked_at = scene.since if record.revoked_at is None else record.revoked_at
-    if scene.now - revoked_at >= scene.seconds:
-        return answer
-    record.revoked = False
+    revoked_at, record.revoked_at = record.revoked_at, None
     try:
         return scene.ask(scene.token)
     finally:
-        record.revoked = True
+        record.revoked_at = revoked_at
 
 
 def _other_token(answer: Answer, scene: Scene) -> Answer:

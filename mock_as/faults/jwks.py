@@ -5,13 +5,13 @@ References: RFC 7517 section 5
 
 from __future__ import annotations
 
-import base64
 import functools
 import hashlib
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+from mock_as.base64url import base64url
 from mock_as.errors import UsageError
 from mock_as.faults.action import SECONDS, Action, Argument, Scene
 from mock_as.faults.documents import Document, changed, read_object, with_value, without
@@ -81,23 +81,19 @@ def _with_private_parts(key: _Key, scene: Scene) -> _Key:
         return key
 
 
-def _encode(number: bytes) -> str:
-    return base64.urlsafe_b64encode(number).rstrip(b"=").decode()
-
-
 @functools.cache
 def _weak() -> _Key:
     digits = hashlib.shake_256(b"weak").digest(_WEAK_BYTES)
     modulus = bytes([digits[0] | 0x80, *digits[1:-1], digits[-1] | 1])
-    return {"kty": "RSA", "n": _encode(modulus), "e": "AQAB", "use": "sig", "alg": "RS256", "kid": "weak"}
+    return {"kty": "RSA", "n": base64url(modulus), "e": "AQAB", "use": "sig", "alg": "RS256", "kid": "weak"}
 
 
 def _symmetric() -> _Key:
-    return {"kty": "oct", "k": _encode(b"a secret that everybody can read"), "alg": "HS256", "kid": "shared"}
+    return {"kty": "oct", "k": base64url(b"a secret that everybody can read"), "alg": "HS256", "kid": "shared"}
 
 
 def _unknown_kty() -> _Key:
-    return {"kty": "unheard-of", "kid": "unheard-of", "use": "sig", "x": _encode(b"something")}
+    return {"kty": "unheard-of", "kid": "unheard-of", "use": "sig", "x": base64url(b"something")}
 
 
 @functools.cache
@@ -127,7 +123,7 @@ def _other_algorithm(key: _Key) -> _Key:
 
 
 ACTIONS: dict[str, Action] = {
-    "empty_set": Action("There are no keys.", with_value("keys", []), _HERE),
+    "empty_set": Action("There are no keys; at `jwks`, `empty` is the same.", with_value("keys", []), _HERE),
     "no_keys_member": Action("The document has no `keys`.", without("keys"), _HERE),
     "missing_kid": _each(
         "No key has a `kid`.", lambda key: {name: value for name, value in key.items() if name != "kid"}

@@ -21,7 +21,9 @@ _HANGS = "There is no answer until the fault is cleared or the client gives up."
 ACTIONS: dict[str, Action] = {
     "refused": _fails("ConnectError", "The connection is refused; over a socket, where it has been accepted, reset."),
     "reset": _fails("ReadError", "The connection is reset."),
-    "empty": _fails("RemoteProtocolError", "The connection is closed without a byte."),
+    "empty": _fails(
+        "RemoteProtocolError", "The connection is closed without a byte; at `jwks` it is the set that is empty."
+    ),
     "garbage": _fails("RemoteProtocolError", "What comes is not HTTP."),
     "truncated": _fails("RemoteProtocolError", "The connection is closed in the middle of the body."),
     "bad_chunk": _fails("RemoteProtocolError", "A chunk of the body has a size that is no number."),

@@ -10,7 +10,7 @@ from typing import Any
 
 from mock_as.errors import UsageError, unknown
 from mock_as.faults import ACTIONS, TLS
-from mock_as.journal import ENDPOINTS
+from mock_as.journal import ENDPOINTS, EVERYWHERE
 from mock_as.messages import encode_json
 
 MATCHABLE = ("client_id", "header", "kid", "method", "sub", "token")
@@ -106,7 +106,7 @@ class Plan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wish:
-    """What a test wants to happen; :meth:`mock_as.issuer.Issuer.fault` says what each part means."""
+    """What a test wants to happen; :meth:`mock_as.MockAS.fault` says what each part means."""
 
     endpoint: str
     action: str | int | None = None
@@ -169,8 +169,8 @@ def _as_bytes(body: str | bytes | Mapping[str, Any] | None) -> bytes | None:
 
 
 def _judge(wish: Wish) -> None:
-    if wish.endpoint not in {"*", *ENDPOINTS}:
-        raise unknown("endpoint", wish.endpoint, {"*", *ENDPOINTS})
+    if wish.endpoint not in EVERYWHERE:
+        raise unknown("endpoint", wish.endpoint, EVERYWHERE)
     if wish.status is not None and wish.status not in _STATUSES:
         raise UsageError("status", f"{wish.status} is not a status from 200 to 599")
     if wish.times is not None:
@@ -191,6 +191,10 @@ def _is_number(value: object) -> bool:
 
 
 def _match(facts: Mapping[str, Any]) -> dict[str, Any]:
+    """Read what is asked of a request; in Python it may be said in ``match``, as it is over HTTP, or by itself."""
+    nested = facts.get("match")
+    if isinstance(nested, Mapping):
+        facts = {**{name: fact for name, fact in facts.items() if name != "match"}, **nested}
     for name in facts:
         if name not in MATCHABLE:
             raise unknown("match", name, MATCHABLE)
@@ -254,6 +258,9 @@ def _step(endpoint: str, action: str | int, seconds: float | None) -> Step:
     text = f"status({action})" if str(action).isdigit() else str(action)
     found = _CALL.fullmatch(text)
     name = found["name"] if found else text
+    if (endpoint, name) == ("jwks", "empty"):
+        # What is empty there is first of all the set; closed connections have other names.
+        name = "empty_set"
     if name not in ACTIONS:
         raise unknown("action", name, ACTIONS)
     if not (ENDPOINTS if endpoint == "*" else {endpoint}) <= ACTIONS[name].endpoints:

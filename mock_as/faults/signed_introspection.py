@@ -12,9 +12,10 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from mock_as.faults.action import ATTACKER, DAY, OTHER_ISSUER, Action, Scene
+from mock_as.faults.action import DAY, Action, Scene
 from mock_as.faults.documents import Document, read_claims, read_members, sign
 from mock_as.messages import Answer
+from mock_as.tokens.defects import ATTACKER, OTHER_ISSUER
 
 _HERE = frozenset({"introspect"})
 

@@ -14,13 +14,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
+from mock_as.base64url import base64url
 from mock_as.errors import UsageError, unknown
-from mock_as.keys.signing import ALGORITHMS, DEFAULT_ALGORITHM, SigningKey, base64url, generate_key
+from mock_as.keys.signing import ALGORITHMS, DEFAULT_ALGORITHM, SigningKey, generate_key
 from mock_as.messages import encode_json
 
 __all__ = ["ALGORITHMS", "DEFAULT_ALGORITHM", "KeyRing", "RingState", "SigningKey", "generate_key"]
-
-_WORDS = ("unpublished", "previous")
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +109,7 @@ class KeyRing:
         """
         with self._lock:
             if kid not in self._known:
-                raise unknown("key", kid, [*self._known, *_WORDS])
+                raise unknown("kid", kid, self._known)
             return self._known[kid]
 
     # ----------------------------------------------------------------------------------------------------- verbs

@@ -40,7 +40,7 @@ def read_keys(path: str | Path) -> tuple[SigningKey, ...]:
     try:
         data = Path(path).read_bytes()
     except OSError as error:
-        raise UsageError("keys_file", f"{str(path)!r} cannot be read: {error.strerror}") from None
+        raise UsageError("keys", f"{str(path)!r} cannot be read: {error.strerror}") from None
     return parse_keys(data)
 
 
@@ -56,9 +56,9 @@ def parse_keys(data: bytes) -> tuple[SigningKey, ...]:
     found: list[Any] = list(_PEM.findall(data)) or _jwks(data)
     keys = tuple(_signing_key(value, number) for number, value in enumerate(found, 1))
     if not keys:
-        raise UsageError("keys_file", "there is no key in it")
+        raise UsageError("keys", "there is no key in it")
     if len({key.kid for key in keys}) < len(keys):
-        raise UsageError("keys_file", "two keys have the same kid")
+        raise UsageError("keys", "two keys have the same kid")
     return keys
 
 
@@ -66,7 +66,7 @@ def _jwks(data: bytes) -> list[Any]:
     try:
         document = json.loads(data)
     except ValueError:
-        raise UsageError("keys_file", "it is neither a JWKS nor PEM") from None
+        raise UsageError("keys", "it is neither a JWKS nor PEM") from None
     members = cast("dict[str, Any]", document) if isinstance(document, dict) else {}
     keys = members.get("keys", [members] if "kty" in members else [])
     return keys if isinstance(keys, list) else []
@@ -76,14 +76,14 @@ def _signing_key(value: Any, number: int) -> SigningKey:  # noqa: ANN401 - JSON 
     """Read one key; whatever is wrong is said without a word of the key."""
     try:
         key = _import_pem(value) if isinstance(value, bytes) else _KINDS[value["kty"]].import_key(value)
-        alg = str(key.alg or _usual_algorithm(key))
+        alg = str(key.alg or usual_algorithm(key))
         JWSRegistry.algorithms[alg].check_key(key)
     except (JoseError, ValueError, TypeError, KeyError, AttributeError):
-        raise UsageError("keys_file", f"key {number} is none that can be read and used") from None
+        raise UsageError("keys", f"key {number} is none that can be read and used") from None
     if not key.is_private:
-        raise UsageError("keys_file", f"key {number} is no private key")
+        raise UsageError("keys", f"key {number} is no private key")
     if alg not in ALGORITHMS:
-        raise unknown("keys_file", alg, ALGORITHMS)
+        raise unknown("keys", alg, ALGORITHMS)
     named = type(key).import_key(dict(key.as_dict(private=True)), {"use": "sig", "alg": alg})
     named.ensure_kid()
     return SigningKey(str(named.kid), alg, named)
@@ -98,5 +98,10 @@ def _import_pem(block: bytes) -> PrivateKey:
     raise ValueError("no kind of key that is known")
 
 
-def _usual_algorithm(key: PrivateKey) -> str:
+def usual_algorithm(key: PrivateKey) -> str:
+    """Return the algorithm of a key that does not say its own.
+
+    Args:
+        key: the key.
+    """
     return "RS256" if isinstance(key, RSAKey) else _CURVES.get(key.curve_name, key.curve_name)

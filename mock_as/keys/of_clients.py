@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import datetime as dt
+from collections.abc import Mapping
 from typing import Any, Generic, TypeVar
 
 from cryptography import x509
@@ -16,7 +17,9 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.x509.oid import NameOID
 from joserfc.jwk import ECKey
 
+from mock_as.keys.files import parse_keys
 from mock_as.keys.signing import SigningKey, generate_key
+from mock_as.messages import encode_json
 
 _VALID_FROM = dt.datetime(2020, 1, 1, tzinfo=dt.UTC)
 _VALID_UNTIL = dt.datetime(2120, 1, 1, tzinfo=dt.UTC)
@@ -104,6 +107,18 @@ class KeyPair:
         decrypting = dict(self.encryption_key.as_dict(private=True))
         return {"jwk": self.private_jwk, "alg": self.key.alg, "encryption_jwk": decrypting, **pem}
 
+    def adopt(self, key: SigningKey, encryption_key: ECKey, certificate: bytes) -> None:
+        """Have these, instead of making them.
+
+        Args:
+            key: the key that signs assertions.
+            encryption_key: the key that decrypts what is meant for the client.
+            certificate: a certificate for the first, as DER.
+        """
+        self._key.keep(key)
+        self._encryption_key.keep(encryption_key)
+        self._certificate.keep(certificate)
+
     def __repr__(self) -> str:
         return f"KeyPair({self._client_id!r})"
 
@@ -135,3 +150,21 @@ def key_pair(client_id: str) -> KeyPair:
         client_id: the client.
     """
     return _PAIRS.get(client_id) or _PAIRS.setdefault(client_id, KeyPair(client_id))
+
+
+def read_key_pair(client_id: str, described: Mapping[str, Any]) -> KeyPair:
+    """Return the keys of a client that another process has made.
+
+    Args:
+        client_id: the client.
+        described: what :meth:`KeyPair.describe` returned there.
+    """
+    [key] = parse_keys(encode_json(described["jwk"]))
+    certificate = x509.load_pem_x509_certificate(described["certificate"].encode())
+    pair = KeyPair(client_id)
+    pair.adopt(
+        key,
+        ECKey.import_key(dict(described["encryption_jwk"])),
+        certificate.public_bytes(serialization.Encoding.DER),
+    )
+    return pair

@@ -5,7 +5,6 @@ References: RFC 7515, RFC 7518 section 3.1, RFC 7638 (the ``kid``), RFC 9864 (``
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +12,7 @@ from typing import Any
 from joserfc.jwk import ECKey, KeyParameters, OKPKey, RSAKey
 from joserfc.jws import JWSRegistry
 
+from mock_as.base64url import base64url
 from mock_as.errors import unknown
 from mock_as.messages import encode_json
 
@@ -47,14 +47,6 @@ _GENERATORS: dict[str, Callable[[KeyParameters], PrivateKey]] = {
     "EdDSA": _ed25519,
 }
 ALGORITHMS = tuple(_GENERATORS)
-
-
-def base64url(data: bytes) -> str:
-    """Write bytes as base64url without padding.
-
-    References: RFC 7515 section 2
-    """
-    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
 
 
 def compact(header: Mapping[str, Any], payload: bytes, sign: Callable[[bytes], bytes]) -> str:

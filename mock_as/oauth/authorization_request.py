@@ -23,9 +23,12 @@ PROMPTS = ("none", "login", "consent", "select_account")
 """What a client may say about what the end user shall be asked."""
 CHALLENGE_METHODS = ("S256",)
 """How a code may be bound to the client that asked for it; ``plain`` protects nothing that can be read."""
+LONGEST = 64 * 1024
+"""How many characters a request may have: it is kept for minutes, and anybody can send one."""
 REQUEST_URI = "urn:ietf:params:oauth:request_uri:"
 """What the reference of a pushed request begins with: RFC 9126 section 2.2."""
 _CHALLENGE = re.compile(r"[A-Za-z0-9\-._~]{43,128}")
+_LONGEST_NUMBER = 12
 _ONCE_ONLY_FOR_THE_WAY = frozenset({"client_id", "redirect_uri"})
 
 
@@ -64,6 +67,8 @@ def find_way_back(clients: Mapping[str, Client], parameters: Form) -> WayBack:
 
     References: RFC 6749 section 4.1.2.1
     """
+    if parameters.length > LONGEST:
+        raise InvalidRequestError(f"The parameters may have {LONGEST} characters together.")
     if parameters.repeated() & _ONCE_ONLY_FOR_THE_WAY:
         raise InvalidRequestError("The client_id or the redirect_uri is there more than once.")
     client = clients.get(parameters.get("client_id", ""))
@@ -80,7 +85,9 @@ def find_way_back(clients: Mapping[str, Client], parameters: Form) -> WayBack:
 def _redirect_uri(client: Client, asked: str | None) -> str:
     if asked:
         if not is_registered(asked, client.redirect_uris):
-            raise InvalidRequestError("The redirect_uri is not one that the client is registered with.")
+            raise InvalidRequestError(
+                "The redirect_uri is not one that the client is registered with; the console takes others."
+            )
         return asked
     if len(client.redirect_uris) != 1:
         raise InvalidRequestError("The redirect_uri is missing.")
@@ -148,7 +155,7 @@ def _prompts(value: str) -> frozenset[str]:
 def _max_age(value: str | None) -> int | None:
     if not value:
         return None
-    if not (value.isascii() and value.isdigit()):
+    if not (value.isascii() and value.isdigit() and len(value) <= _LONGEST_NUMBER):
         raise InvalidRequestError("The max_age must be a number of seconds.")
     return int(value)
 

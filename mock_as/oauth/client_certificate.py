@@ -17,8 +17,8 @@ from typing import Any
 
 from cryptography import x509
 
+from mock_as.base64url import base64url
 from mock_as.clients import Client
-from mock_as.keys.signing import base64url
 from mock_as.messages import Request
 
 HEADER = "client-cert"

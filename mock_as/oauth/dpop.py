@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
+from mock_as.base64url import base64url
+from mock_as.clients import PRIVATE_MEMBERS
 from mock_as.jwts import JWT, SIGNATURE_ALGORITHMS, JWTError, import_key, read, verify
-from mock_as.keys.signing import base64url
 from mock_as.tokens.store import as_time
 
 PROOF_ALGORITHMS = SIGNATURE_ALGORITHMS
@@ -22,7 +23,6 @@ PROOF_LIFETIME = 300
 """For how long a proof is good, in seconds, either way: a mock's clock and a client's may be apart."""
 
 _NONCE_PERIOD = 300
-_PRIVATE_MEMBERS = frozenset({"d", "k", "p", "q", "dp", "dq", "qi", "oth"})
 _PORTS = {"http": 80, "https": 443}
 
 
@@ -92,7 +92,7 @@ def _judge_signature(jwt: JWT) -> str:
     if jwt.header.get("typ") != "dpop+jwt":
         raise JWTError("Its typ is not dpop+jwt.")
     jwk: Any = jwt.header.get("jwk")
-    if not isinstance(jwk, Mapping) or not _PRIVATE_MEMBERS.isdisjoint(jwk):
+    if not isinstance(jwk, Mapping) or not PRIVATE_MEMBERS.isdisjoint(jwk):
         raise JWTError("Its jwk is not a public key.")
     # What else the JWK says, such as an alg of its own, is the client's affair.
     key = import_key({name: value for name, value in jwk.items() if name not in {"alg", "use", "key_ops"}})

@@ -13,7 +13,7 @@ from authlib.oauth2.rfc6749 import OAuth2Error
 from authlib.oauth2.rfc7591 import ClientMetadataClaims, InvalidClientMetadataError
 from joserfc.errors import JoseError
 
-from mock_as.clients import DEFAULT_SCOPES, OPENID_SCOPES, SECRET_METHODS, Client
+from mock_as.clients import CERTIFICATE_NAMES, DEFAULT_SCOPES, OPENID_SCOPES, SECRET_METHODS, Client
 from mock_as.errors import UsageError
 from mock_as.oauth.redirection import is_redirect_uri
 
@@ -22,8 +22,7 @@ _TEXTS = ("token_endpoint_auth_method", "scope", "client_name")
 _FLAGS = ("dpop_bound_access_tokens", "tls_client_certificate_bound_access_tokens")
 _ADDRESSES = ("redirect_uris", "post_logout_redirect_uris")
 _CERTIFICATE = "tls_client_auth_"
-_CERTIFICATE_NAMES = ("subject_dn", "san_dns", "san_uri", "san_ip", "san_email")
-_MORE = (*_FLAGS, "post_logout_redirect_uris", *(f"{_CERTIFICATE}{name}" for name in _CERTIFICATE_NAMES))
+_MORE = (*_FLAGS, "post_logout_redirect_uris", *(f"{_CERTIFICATE}{name}" for name in CERTIFICATE_NAMES))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,7 +97,7 @@ def make_client(client_id: str, secret: str, metadata: Mapping[str, Any]) -> Cli
         InvalidClientMetadataError: it could never work.
     """
     method = metadata["token_endpoint_auth_method"]
-    certificate = {name: metadata[key] for name in _CERTIFICATE_NAMES if (key := f"{_CERTIFICATE}{name}") in metadata}
+    certificate = {name: metadata[key] for name in CERTIFICATE_NAMES if (key := f"{_CERTIFICATE}{name}") in metadata}
     try:
         return Client(
             id=client_id,

@@ -16,6 +16,7 @@ from mock_as.clients import Client
 from mock_as.errors import UsageError
 from mock_as.issuer import Issuer
 from mock_as.messages import Request
+from mock_as.options import IntrospectionOffer
 
 MEDIA_TYPE = "application/token-introspection+jwt"
 TYP = "token-introspection+jwt"
@@ -24,16 +25,18 @@ ENCRYPTION_ALGORITHMS = ("ECDH-ES", "RSA-OAEP-256")
 ENCRYPTION_ENCODING = "A256GCM"
 
 
-def is_wanted(client: Client, request: Request) -> bool:
-    """Tell whether a caller gets a JWT: it must be registered for that, and ask for it.
+def is_wanted(client: Client, request: Request, offered: IntrospectionOffer = "json") -> bool:
+    """Tell whether a caller gets a JWT: it must ask for it, and be registered for that where not everybody is.
 
     Args:
         client: the caller.
         request: what it sends.
+        offered: what those get that are registered for JSON.
 
     References: RFC 9701 section 4, RFC 9110 section 12.5.1
     """
-    return client.introspection_response != "json" and _accepts(request.header("accept") or "")
+    may = client.response != "json" or offered != "json"
+    return may and _accepts(request.header("accept") or "")
 
 
 def _accepts(accept: str) -> bool:
@@ -73,7 +76,7 @@ def sign(issuer: Issuer, client: Client, answer: Mapping[str, Any]) -> str:
         UsageError: the caller has registered no key that the answer could be encrypted to.
     """
     signed = issuer.keys.signing().jwt(TYP, claims_of(issuer, client, answer))
-    return encrypt(client, signed) if client.introspection_response == "jwe" else signed
+    return encrypt(client, signed) if client.response == "jwe" else signed
 
 
 def encrypt(client: Client, jwt: str) -> str:

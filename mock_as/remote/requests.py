@@ -6,12 +6,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from mock_as.journal import PATIENCE, View
+from mock_as.journal import FACTS, PATIENCE, View
 from mock_as.messages import Form, Headers
 from mock_as.remote.channel import Channel
 
-FACTS = frozenset({"client_id", "endpoint", "fault", "method", "path", "since", "status", "token"})
-"""What is known about a request, beside its own parameters."""
+ASKABLE = FACTS | {"since", "token"}
+"""What the control plane takes as itself, and not as a parameter that a request had."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,13 +6,13 @@ References: RFC 6750 section 2.1, RFC 9449 section 7.1
 from __future__ import annotations
 
 import json
-import shlex
-from base64 import urlsafe_b64decode
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
+from mock_as.base64url import from_base64url
 from mock_as.errors import UsageError
+from mock_as.shell import command_line
 from mock_as.tokens.proofs import Prover
 
 TokenFormat = Literal["jwt", "opaque"]
@@ -21,6 +21,32 @@ TokenType = Literal["Bearer", "DPoP"]
 TOKEN_TYPES: tuple[TokenType, ...] = ("Bearer", "DPoP")
 
 _SOMEWHERE = "https://api.example.test/"
+
+
+class Curl(str):
+    """A command line that sends a token to some API; called with a URL, it is one that sends it there.
+
+    Args:
+        to: returns the command line for a URL.
+        url: where it sends the token.
+    """
+
+    __slots__ = ("_to",)
+    _to: Callable[[str], str]
+
+    def __new__(cls, to: Callable[[str], str], url: str = _SOMEWHERE) -> Self:
+        """Write the command line."""
+        line = super().__new__(cls, to(url))
+        line._to = to
+        return line
+
+    def __call__(self, url: str = _SOMEWHERE) -> str:
+        """Return a command line that sends the token somewhere.
+
+        Args:
+            url: where to.
+        """
+        return self._to(url)
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -64,15 +90,15 @@ class Token:
         proof = self.prover.proof(method, url, token=self.value, nonce=nonce)
         return {"Authorization": f"DPoP {self.value}", "DPoP": proof}
 
-    def curl(self, url: str = _SOMEWHERE) -> str:
-        """Return a command line that sends the token, with a proof of its key if it has one.
+    @property
+    def curl(self) -> Curl:
+        """A command line that sends the token, with a proof of its key if it has one; ``curl(url)`` sends it there."""
+        return Curl(self._curl)
 
-        Args:
-            url: where to.
-        """
+    def _curl(self, url: str) -> str:
         fields = self.bearer if self.prover is None else self.dpop("GET", url)
         options = [part for name, value in fields.items() for part in ("-H", f"{name}: {value}")]
-        return shlex.join(("curl", "-i", *options, url))
+        return command_line(("curl", "-i", *options, url))
 
     def __repr__(self) -> str:
         facts = {name: self.claims[name] for name in ("sub", "scope") if name in self.claims}
@@ -94,6 +120,6 @@ def looks_like_jwt(value: str) -> bool:
     """
     header, *others = value.split(".")
     try:
-        return len(others) == 2 and isinstance(json.loads(urlsafe_b64decode(header + "==")), dict)  # noqa: PLR2004 - as above
+        return len(others) == 2 and isinstance(json.loads(from_base64url(header)), dict)  # noqa: PLR2004 - as above
     except (ValueError, RecursionError):
         return False

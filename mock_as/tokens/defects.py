@@ -12,8 +12,9 @@ from typing import Any, NamedTuple
 
 from joserfc.jws import JWSRegistry
 
+from mock_as.base64url import base64url
 from mock_as.errors import UsageError
-from mock_as.keys.signing import DEFAULT_ALGORITHM, base64url, generate_key
+from mock_as.keys.signing import DEFAULT_ALGORITHM, generate_key
 from mock_as.tokens.drafts import Draft, encode_claims, merge
 
 OTHER_ISSUER = "https://other-as.example.test"

@@ -10,9 +10,10 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from mock_as.base64url import base64url
 from mock_as.errors import UsageError
 from mock_as.keys import KeyRing
-from mock_as.keys.signing import SigningKey, base64url
+from mock_as.keys.signing import SigningKey
 
 _encode = json.JSONEncoder(separators=(",", ":")).encode
 

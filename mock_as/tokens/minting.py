@@ -20,7 +20,7 @@ from mock_as.tokens.drafts import Draft, merge
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
-    """What a token shall be; :meth:`mock_as.issuer.Issuer.token` says what each part means."""
+    """What a token shall be; :meth:`mock_as.MockAS.token` says what each part means."""
 
     sub: str | None = None
     client_id: str = "svc"
@@ -163,4 +163,10 @@ def _after(now: int, seconds: float, name: str) -> float:
 def _named(name: str, terms: Terms) -> SigningKey:
     if name == "unpublished":
         return terms.keys.unpublished(terms.alg)
-    return terms.keys.previous(terms.alg) if name == "previous" else terms.keys.find(name)
+    if name == "previous":
+        return terms.keys.previous(terms.alg)
+    try:
+        return terms.keys.find(name)
+    except UsageError:
+        known = [key["kid"] for key in terms.keys.describe()]
+        raise unknown("key", name, [*known, "unpublished", "previous"]) from None

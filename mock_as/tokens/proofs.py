@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
-from mock_as.keys.signing import SigningKey, base64url, compact
+from mock_as.base64url import base64url
+from mock_as.keys.signing import SigningKey, compact
 from mock_as.messages import encode_json
 
 _JTI_BYTES = 16

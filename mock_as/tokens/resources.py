@@ -19,7 +19,7 @@ class Resource:
     """A resource server, as tokens for it are to be."""
 
     uri: str
-    token_format: TokenFormat | None = None
+    format: TokenFormat | None = None
     """The format of its tokens; by default the client's, or else the server's."""
     lifetime: int | None = None
     """How long its tokens live, in seconds; by default the client's, or else the server's."""
@@ -32,8 +32,8 @@ class Resource:
         """Refuse what could never work."""
         if not self.uri:
             raise UsageError("resources", "a resource needs a uri")
-        if self.token_format is not None and self.token_format not in FORMATS:
-            raise unknown("token_format", self.token_format, FORMATS)
+        if self.format is not None and self.format not in FORMATS:
+            raise unknown("format", self.format, FORMATS)
         if self.lifetime is not None and self.lifetime < 1:
             raise UsageError("lifetime", f"{self.lifetime} is less than 1")
         if self.alg is not None and self.alg not in ALGORITHMS:

@@ -28,13 +28,26 @@ class TokenRecord:
     expires_at: float | None
     not_before: float | None
     kind: str = "access_token"
-    revoked: bool = False
     granted: Granted | None = None
     """What the token was issued for, where others were or may be issued for the same."""
     revoked_at: float | None = None
-    """When it was revoked, in seconds since the epoch, if that is known."""
+    """When it was revoked, in seconds since the epoch, if it was."""
     forced: bool | None = None
     """What introspection says of it, whatever the truth is."""
+
+    @property
+    def revoked(self) -> bool:
+        """Whether it was revoked."""
+        return self.revoked_at is not None
+
+    def revoke(self, now: float) -> None:
+        """Revoke it, once and for all.
+
+        Args:
+            now: the time, in seconds since the epoch.
+        """
+        if self.revoked_at is None:
+            self.revoked_at = now
 
     def is_active(self, now: float) -> bool:
         """Tell whether the token is good at a time.
@@ -92,6 +105,15 @@ class TokenStore:
         """
         return self._by_value.get(token)
 
+    def id_of(self, token: str) -> str | None:
+        """Return the id of a token, or ``None`` where nothing is known about it.
+
+        Args:
+            token: its text.
+        """
+        record = self.get(token)
+        return None if record is None else record.token.id
+
     def has_id(self, name: str) -> bool:
         """Tell whether a token has an id.
 
@@ -145,7 +167,8 @@ class TokenStore:
         if scope is not None:
             changes["scope"] = as_scope(scope) or None
         if exp is not None:
-            changes["exp"] = exp
+            # A whole number of seconds stays an integer, as NumericDate usually is.
+            changes["exp"] = int(exp) if float(exp).is_integer() else exp
         edited = dict(record.token.claims)
         merge(edited, changes)
         encode_claims(edited)

@@ -13,6 +13,8 @@ from mock_as import MockAS
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
+    from mock_as.pytest_plugin import MockASFactory
+
 sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 
 _CHROMIUM = Path("/usr/bin/chromium")
@@ -42,16 +44,15 @@ def chromium() -> Generator[Browser]:
 
 
 @pytest.fixture
-def mock() -> MockAS:
-    """Make a mock that nobody has told anything."""
-    return MockAS()
+def mock(mock_as_factory: MockASFactory) -> MockAS:
+    """Serve a mock that nobody has told anything over a socket."""
+    return mock_as_factory.serve()
 
 
 @pytest.fixture
-def url(mock: MockAS) -> Generator[str]:
-    """Serve the mock over a socket."""
-    with mock.serve() as url:
-        yield url
+def url(mock: MockAS) -> str:
+    """Give the address of the mock."""
+    return mock.issuer
 
 
 @pytest.fixture

@@ -165,6 +165,7 @@ def test_layout(chromium: Browser, mock: MockAS, url: str, scheme: str, width: i
         assert sizes[0] <= sizes[1], path
         assert page.evaluate(_FAINT) == [], path
     context.close()
+    mock.clear_faults()
 
 
 # What has less contrast than WCAG 2.2 success criterion 1.4.3 asks for: 4.5 to 1, whatever the size.

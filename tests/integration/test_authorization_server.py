@@ -89,7 +89,7 @@ async def test_gone_and_back(status: int, port: int, mock_as_factory: MockASFact
         assert await assurance(api, jwts[0]) == "introspected"
         assert await assurance(api, jwts[2]) == "local"
         assert_refused(await api.send(token=revoked), 401, "invalid_token")
-        assert_refused(await api.send(token=forged(mock_as)), 401, "invalid_token")
+        assert_refused(await api.send(token=forged(mock_as, mock_as_factory)), 401, "invalid_token")
         assert_unverifiable(await api.send(token=opaque), status)
         with mock_as.serve(port=port):
             # Back: the very next question is answered, over a new connection.
@@ -106,9 +106,9 @@ async def assurance(api: API, token: Token) -> str:
     return found
 
 
-def forged(mock_as: MockAS) -> Token:
+def forged(mock_as: MockAS, mock_as_factory: MockASFactory) -> Token:
     """Mint a token that a stranger signed, in the name of the server that is gone."""
-    stranger = MockAS(issuer=mock_as.issuer, audience=mock_as.options.audience)
+    stranger = mock_as_factory(issuer=mock_as.issuer, audience=mock_as.options.audience)
     return stranger.token(header={"kid": mock_as.keys.signing().kid})
 
 

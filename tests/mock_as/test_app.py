@@ -81,6 +81,23 @@ async def test_mistake_in_the_mock_is_not_hidden(mock: MockAS, monkeypatch: pyte
             await client.get("/jwks")
 
 
+@pytest.mark.parametrize("path", ["/token", "/_mock/tokens"])
+async def test_client_that_goes_away(mock: MockAS, path: str) -> None:
+    """Half a request that will never be whole is not acted upon: it might say something else than the whole."""
+    messages = [{"type": "http.request", "body": b"{}", "more_body": True}, {"type": "http.disconnect"}]
+    scope = {"type": "http", "method": "POST", "path": path, "scheme": "http", "headers": [], "query_string": b""}
+
+    async def receive() -> Any:
+        return messages.pop(0)
+
+    async def send(_message: Any) -> None:
+        """Drop it: nobody is there."""
+
+    await mock.app(scope, receive, send)
+    assert messages == []
+    assert (mock.requests().count, len(mock.tokens)) == (0, 0)
+
+
 async def test_only_http(mock: MockAS) -> None:
     """A host that speaks of the lifespan of an application gets its answers."""
     messages = [{"type": "lifespan.startup"}, {"type": "lifespan.shutdown"}]

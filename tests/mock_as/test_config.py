@@ -38,7 +38,7 @@ claims = { email = "alice@example.test" }
 
 [[resources]]
 uri = "https://orders.example.test"
-token_format = "jwt"
+format = "jwt"
 
 [[rules]]
 when = { scope = "admin*" }
@@ -85,12 +85,18 @@ def test_every_section_arrives(file: Path) -> None:
         claims={"tenant": "acme", "sub": "${client_id}"},
     )
     assert mock.users["alice"] == User(sub="alice", scopes=("read", "admin"), claims={"email": "alice@example.test"})
-    assert mock.resources["https://orders.example.test"] == Resource(
-        uri="https://orders.example.test", token_format="jwt"
-    )
+    assert mock.resources["https://orders.example.test"] == Resource(uri="https://orders.example.test", format="jwt")
     assert mock.rules == (Rule(when={"scope": "admin*"}, claims={"roles": ["admin"]}),)
     assert set(mock.tenants) == {"one", "two"}
     assert [(fault.plan.endpoint, fault.plan.times) for fault in mock.faults] == [("jwks", 2)]
+
+
+def test_client_has_the_words_of_the_tables_above() -> None:
+    """A client and a resource say the format of their tokens as [tokens] does, and a client the form of its answers."""
+    client = {"id": "rs", "secret": "s", "introspect": True, "response": "jwt", "format": "opaque"}
+    mock = load(environ=inline({"clients": [client], "introspection": "json+jwt"})).make()
+    assert (mock.clients["rs"].response, mock.token(client_id="rs").format) == ("jwt", "opaque")
+    assert mock.options.introspection == "json+jwt"
 
 
 def test_without_anything() -> None:

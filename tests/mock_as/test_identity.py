@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import httpx
 import pytest
 
 from mock_as import MockAS, UsageError
+from mock_as.doors import Door
 from mock_as.identity import Identity
+
+pytestmark = pytest.mark.anyio
 
 ISSUERS = {
     "https://as.example.test": (
@@ -61,6 +65,30 @@ def test_auto_is_the_address_while_served() -> None:
         assert mock.token().claims["iss"] == "http://127.0.0.1:1234"
     with pytest.raises(RuntimeError, match="name the issuer"):
         mock.transport()
+
+
+async def test_auto_is_the_address_of_each_request() -> None:
+    """While a request is answered, the issuer and its tenants are whatever address it was sent to."""
+    mock = MockAS(issuer="auto")
+    mock.tenant("acme")
+    with mock.identity.served_at("http://127.0.0.1:1234"):
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(mock.app)) as client:
+            for base in ("http://mock-as:9000", "https://localhost", "http://[::1]:9000"):
+                metadata = (await client.get(f"{base}/.well-known/openid-configuration")).json()
+                assert (metadata["issuer"], metadata["token_endpoint"]) == (base, f"{base}/token")
+                claims = (await client.post(f"{base}/t/acme/_mock/tokens")).json()["claims"]
+                assert claims["iss"] == f"{base}/t/acme"
+            strange = await client.get("http://a/.well-known/openid-configuration", headers={"Host": "a b"})
+        assert strange.json()["issuer"] == mock.issuer == "http://127.0.0.1:1234"
+
+
+async def test_port_of_the_control_plane_is_not_the_issuer() -> None:
+    """A token that is minted at the port of the control plane is from the issuer, which is not there."""
+    mock = MockAS(issuer="auto")
+    with mock.identity.served_at("http://127.0.0.1:1234"):
+        transport = httpx.ASGITransport(Door(mock.app, "control"))
+        async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:5678") as client:
+            assert (await client.post("/_mock/tokens")).json()["claims"]["iss"] == "http://127.0.0.1:1234"
 
 
 def test_fixed_issuer_stays_when_served() -> None:

@@ -138,6 +138,14 @@ async def test_long_requests_are_forgotten_earlier(
     assert [entry.form["token"][0] for entry in mock.requests()] == ["y", "z"]
 
 
+async def test_long_urls_count(mock: MockAS, client: httpx.AsyncClient) -> None:
+    """What stands in a URL is kept like a body, and counts like one."""
+    await client.get("/jwks")
+    short = mock.requests().last.size
+    await client.get("/jwks", params={"x": "y" * 1000})
+    assert mock.requests().last.size == short + 1001
+
+
 async def test_waiting_for_requests(mock: MockAS, client: httpx.AsyncClient) -> None:
     """A test in the same loop waits for requests; where too few come, the error says how many, and which."""
     waiting = asyncio.create_task(mock.requests("jwks").wait_async(2))

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mock_as.base64url import base64url
 from mock_as.jwts import (
     SIGNATURE_ALGORITHMS,
     JWTError,
@@ -22,7 +23,7 @@ from mock_as.jwts import (
     read,
     verify,
 )
-from mock_as.keys.signing import ALGORITHMS, base64url, generate_key
+from mock_as.keys.signing import ALGORITHMS, generate_key
 from mock_as.messages import encode_json
 from mock_as.oauth.dpop import Expected, ProofError, judge_proof
 

@@ -4,7 +4,17 @@ from __future__ import annotations
 
 import pytest
 
-from mock_as.messages import FORM_TYPE, Answer, Form, Request, json_answer, oauth_error, parse_form
+from mock_as.messages import (
+    FORM_TYPE,
+    MOST_PARAMETERS,
+    Answer,
+    Form,
+    Request,
+    json_answer,
+    oauth_error,
+    parse_form,
+    parse_query,
+)
 
 
 def test_form_keeps_what_was_sent() -> None:
@@ -21,6 +31,13 @@ def test_form_hides_secrets_when_printed() -> None:
     assert "t0p" not in shown
     assert "s3cret" not in shown
     assert "'scope': 'read'" in shown
+
+
+def test_messages_hide_secrets_when_printed() -> None:
+    """A request and an answer that land in a traceback show neither credentials nor tokens."""
+    request = Request("POST", "/token", (("authorization", "Basic s3cret"),), Form(), Form(), b"s3cret", b"s3cret")
+    assert "s3cret" not in repr(request)
+    assert repr(json_answer({"access_token": "s3cret"})) == "Answer(status=200)"
 
 
 @pytest.mark.parametrize(
@@ -47,6 +64,16 @@ def test_form_is_decoded(content_type: str, body: bytes, expected: tuple[tuple[s
 def test_what_is_no_form_is_none(content_type: str | None, body: bytes) -> None:
     """Another media type, and bytes that are no UTF-8, are not parameters."""
     assert parse_form(content_type, body) is None
+
+
+def test_very_many_parameters_are_not_read() -> None:
+    """A short text that would become very many parameters is none, in a body as in a URL."""
+    many = b"&".join(b"a" for _ in range(MOST_PARAMETERS + 1))
+    assert parse_form(FORM_TYPE, many) is None
+    assert parse_query(many).pairs == ()
+    few = parse_form(FORM_TYPE, many[2:])
+    assert few is not None
+    assert (len(few.pairs), few.repeated()) == (MOST_PARAMETERS, {"a"})
 
 
 def test_request_joins_repeated_fields() -> None:

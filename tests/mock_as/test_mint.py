@@ -66,7 +66,7 @@ def test_format_is_asked_for_or_the_clients_or_the_servers(
     usual: str, client_id: str, asked: str | None, expected: str
 ) -> None:
     """The format is what the test asks for, else what the client has, else what the server has."""
-    mock = MockAS(token_format=usual, clients=[Client(id="orders", secret="s", token_format="jwt")])  # type: ignore[arg-type]
+    mock = MockAS(token_format=usual, clients=[Client(id="orders", secret="s", format="jwt")])  # type: ignore[arg-type]
     assert mock.token(client_id=client_id, format=asked).format == expected  # type: ignore[arg-type]
 
 
@@ -116,7 +116,7 @@ def with_resource(**properties: Any) -> MockAS:
 
 def test_resource_decides_before_the_client() -> None:
     """A resource has a format, a lifetime and an algorithm of its own, which come before those of the client."""
-    mock = with_resource(token_format="opaque", lifetime=7, alg="Ed25519")
+    mock = with_resource(format="opaque", lifetime=7, alg="Ed25519")
     token = mock.mint(Order(client_id="own", aud=RS))
     assert (token.format, token.claims["exp"] - token.claims["iat"]) == ("opaque", 7)
     asked = mock.mint(Order(client_id="own", aud=["https://other.test", RS], format="jwt", expires_in=9))

@@ -65,6 +65,14 @@ async def test_the_control_plane_is_not_for_pages() -> None:
         ("127.0.0.1:9000", "http://evil.example", 403),
         ("127.0.0.1:9000", "null", 403),
         ("127.0.0.1:9000", "http://[", 403),
+        ("127.0.0.1:9000", "http://localhost:9000", 200),
+        ("127.0.0.1:9000", "http://203.0.113.5", 403),
+        ("127.0.0.1:9000", "http://192.168.1.66", 403),
+        ("127.0.0.1:9000", "http://printer", 403),
+        ("192.168.1.66:9000", "http://192.168.1.66:9000", 200),
+        ("mock-as:9000", "http://mock-as:9000", 200),
+        ("mock-as:9000", "https://as.example.test", 200),
+        ("", None, 403),
     ],
 )
 async def test_pages_of_other_sites_rule_nothing(host: str, origin: str | None, status: int) -> None:
@@ -76,6 +84,18 @@ async def test_pages_of_other_sites_rule_nothing(host: str, origin: str | None, 
         minted = await client.post("/_mock/tokens", json={"sub": "admin"}, headers=headers)
         assert minted.status_code == (201 if status == 200 else 403)
         assert (await client.get("/jwks", headers=headers)).status_code == 200
+
+
+async def test_a_name_is_not_trusted_for_being_followed() -> None:
+    """A server that calls itself whatever it is asked as still does not take every name for its own."""
+    mock = MockAS(issuer="auto")
+    with mock.identity.served_at("http://127.0.0.1:9000"):
+        transport = httpx.ASGITransport(mock.app)
+        async with httpx.AsyncClient(transport=transport, base_url="http://evil.example:9000") as client:
+            for issuer in ("", "/t/a"):
+                mock.tenant("a")
+                answer = await client.get(f"{issuer}/_mock/state", headers={"Origin": "http://evil.example:9000"})
+                assert answer.status_code == 403
 
 
 async def test_the_journal_shows_no_credentials() -> None:

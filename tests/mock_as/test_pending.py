@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from mock_as import Clock
+import math
+
+import pytest
+
+from mock_as import Clock, pending
 from mock_as.pending import Pending, Shelf
 
 
@@ -38,12 +42,22 @@ def test_shelf_does_not_grow_for_ever() -> None:
     assert shelf.get("kept") == "value"
 
 
+def test_shelf_has_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However long values live, there are never more than so many of them, and those are the latest."""
+    monkeypatch.setattr(pending, "MOST", 2000)
+    shelf = Shelf(lambda: 0.0)
+    for number in range(10_000):
+        shelf.put(str(number), number, math.inf)
+        assert len(shelf) <= 2000
+    assert list(shelf)[-1000:] == [str(number) for number in range(9000, 10_000)]
+
+
 def test_everything_can_be_brought_back() -> None:
     """What was under way is so again after it was dumped, reset and loaded."""
-    pending = Pending(lambda: 0.0)
-    pending.sessions.put("session", "alice", 10)
-    dumped = pending.dump()
-    pending.reset()
-    assert pending.sessions.get("session") is None
-    pending.load(dumped)
-    assert pending.sessions.get("session") == "alice"
+    shelves = Pending(lambda: 0.0)
+    shelves.sessions.put("session", "alice", 10)
+    dumped = shelves.dump()
+    shelves.reset()
+    assert shelves.sessions.get("session") is None
+    shelves.load(dumped)
+    assert shelves.sessions.get("session") == "alice"

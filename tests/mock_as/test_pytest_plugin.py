@@ -81,6 +81,12 @@ def test_server_is_started_once(mock_as_server, turn):
     assert len(set(SEEN)) == 1
 
 
+@pytest.mark.mock_as(profile="canaille", introspection="json+jwt", clients=[{"id": "orders", "secret": "s"}])
+def test_marker_with_a_client(mock_as):
+    assert (mock_as.options.profile, mock_as.options.introspection) == ("canaille", "json+jwt")
+    assert mock_as.credentials("orders") == ("orders", "s")
+
+
 @pytest.mark.mock_as(token_format="opaque", lifetime=60)
 class TestMarker:
     def test_of_the_class(self, mock_as, mock_as_server):
@@ -152,7 +158,7 @@ def run(pytester: pytest.Pytester, *arguments: str) -> pytest.RunResult:
 def test_good_project(pytester: pytest.Pytester, arguments: list[str]) -> None:
     """Every fixture and the marker do what they say, for sync and async tests, in any order and in parallel."""
     pytester.makepyfile(GOOD)
-    run(pytester, "--strict-markers", *arguments).assert_outcomes(passed=11)
+    run(pytester, "--strict-markers", *arguments).assert_outcomes(passed=12)
 
 
 def test_bad_project(pytester: pytest.Pytester) -> None:

@@ -10,7 +10,8 @@ import pytest
 from mock_as import MockAS
 from mock_as.journal import Entry
 from mock_as.messages import Answer, Form, Request, json_answer
-from mock_as.redaction import public_answer, public_entry, public_form
+from mock_as.redaction import public_answer, public_entry, public_form, written_down
+from tests.mock_as.conftest import Post
 
 IDS = {"known-token": "tok-1"}
 
@@ -102,3 +103,49 @@ async def test_no_token_in_the_journal(mock: MockAS, client: httpx.AsyncClient) 
     assert issued["answer"]["access_token"] == introspected["form"]["token"] == "tok-1"
     assert token not in response.text
     assert "svc-secret" not in response.text
+
+
+def report(mock: MockAS) -> str:
+    """Return what somebody reads whose test has failed."""
+    return written_down(mock.requests(), mock.tokens.id_of)
+
+
+@pytest.mark.anyio
+async def test_written_down(mock: MockAS, client: httpx.AsyncClient, introspect: Post) -> None:
+    """Each request has its client, its parameters and its answer, with tokens by their ids."""
+    token = mock.token("alice", scope="read", claims={"jti": None})
+    await introspect(token, token_type_hint="access_token")
+    await client.get("/jwks")
+    line, answer, keys = report(mock).splitlines()
+    assert line == f"introspect: POST /introspect by rs token={token.id} token_type_hint=access_token → 200"
+    assert '"active": true' in answer
+    assert '"scope": "read"' in answer
+    assert keys == "jwks: GET /jwks → 200"
+    assert token.value not in answer
+
+
+@pytest.mark.anyio
+async def test_faults_written_down(mock: MockAS, client: httpx.AsyncClient, introspect: Post) -> None:
+    """A fault is named beside what it has done, be it to an answer, to the connection or to the keys."""
+    mock.fault("introspect", 503, times=1)
+    mock.fault("introspect", "timeout", times=1)
+    mock.fault("jwks", "empty_body", times=1)
+    await introspect("x")
+    with pytest.raises(httpx.ReadTimeout):
+        await introspect("x")
+    await client.get("/jwks")
+    lines = report(mock).splitlines()
+    assert lines[0] == "introspect: POST /introspect by rs token=unknown token → 503 fault=status(503)"
+    assert lines[2] == "introspect: POST /introspect by rs token=unknown token → no answer fault=timeout"
+    assert lines[3] == "jwks: GET /jwks → 200 fault=empty_body"
+    assert len(lines) == 5
+
+
+@pytest.mark.anyio
+async def test_nothing_and_much(mock: MockAS, introspect: Post) -> None:
+    """Where nothing was asked that is said, and a long answer is cut short."""
+    assert report(mock) == "no request"
+    await introspect(mock.token(claims={"long": "x" * 1000}))
+    _, answer = report(mock).splitlines()
+    assert answer.endswith("x…")
+    assert len(answer) < 450

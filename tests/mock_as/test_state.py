@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mock_as import Client, MockAS, UsageError
+from mock_as import Client, MockAS, Resource, UsageError, Wish
 from mock_as.state import KEEPABLE
 from mock_as.tokens.rules import Rule
 
@@ -13,6 +13,7 @@ def _disturb(mock: MockAS) -> None:
     mock.token("alice")
     mock.clients["new"] = Client(id="new", secret="new-secret")
     del mock.users["alice"]
+    mock.resources["https://api.example.test"] = Resource(uri="https://api.example.test")
     mock.clock.advance(60)
     mock.keys.rotate()
     mock.fault("jwks", 503)
@@ -27,6 +28,7 @@ def _facts(mock: MockAS) -> list[object]:
         len(mock.tokens),
         sorted(mock.clients),
         sorted(mock.users),
+        sorted(mock.resources),
         mock.clock.offset,
         mock.keys.jwks(),
         [fault.id for fault in mock.faults],
@@ -48,6 +50,26 @@ def test_reset_goes_back_to_the_beginning() -> None:
     assert mock.token("alice", format="opaque").value == token.value
 
 
+def test_reset_brings_the_first_faults_back() -> None:
+    """The faults that a server was made with come back at a reset, as fresh as at the start; others do not."""
+    mock = MockAS(faults=[Wish(endpoint="jwks", action=503, times=1)])
+    [first] = mock.faults
+    assert first.happen() is not None
+    mock.clear_faults()
+    mock.fault("introspect", "inactive")
+    mock.reset()
+    [again] = mock.faults
+    assert (again.id, again.plan, again.applied) == (first.id, first.plan, 0)
+    assert list(mock.tenant().faults) == []
+
+
+def test_faults_to_begin_with_are_judged() -> None:
+    """A fault that cannot be is refused when the server is made, with its place among the others."""
+    with pytest.raises(UsageError, match="did you mean 'jwks'") as refused:
+        MockAS(faults=[Wish(endpoint="token", action=503), Wish(endpoint="jwsk", action=503)])
+    assert refused.value.field == "faults[1].endpoint"
+
+
 def test_reset_keeps_what_it_is_told_to(mock: MockAS) -> None:
     """What is to be kept stays, and the rest goes."""
     _disturb(mock)
@@ -58,12 +80,16 @@ def test_reset_keeps_what_it_is_told_to(mock: MockAS) -> None:
         mock.reset(keep=["everything"])
 
 
-def test_everything_that_can_be_kept_has_a_reset(mock: MockAS) -> None:
-    """Each part that a reset can leave alone is there and can be reset by itself."""
-    for part in KEEPABLE:
-        _disturb(mock)
-        mock.reset(keep=set(KEEPABLE) - {part})
-        mock.reset()
+@pytest.mark.parametrize("part", KEEPABLE)
+def test_everything_that_can_be_kept_has_a_reset(mock: MockAS, part: str) -> None:
+    """Each part that a reset can leave alone is reset by itself, and no other with it."""
+    parts = {name: getattr(mock, name) for name in KEEPABLE}
+    first = {name: held.dump() for name, held in parts.items()}
+    _disturb(mock)
+    disturbed = {name: held.dump() for name, held in parts.items()}
+    assert [name for name in KEEPABLE if disturbed[name] == first[name]] == []
+    mock.reset(keep=set(KEEPABLE) - {part})
+    assert {name: held.dump() for name, held in parts.items()} == {**disturbed, part: first[part]}
 
 
 def test_snapshot_brings_everything_back(mock: MockAS) -> None:
@@ -92,10 +118,23 @@ def test_snapshot_brings_chance_back() -> None:
     assert (again.value, again.id) == (first.value, first.id)
 
 
+def test_latest_snapshot(mock: MockAS) -> None:
+    """Without a name it is the latest snapshot that is restored; without a snapshot nothing is."""
+    with pytest.raises(UsageError, match=r"^snapshot: there is none"):
+        mock.restore()
+    mock.snapshot()
+    mock.clock.advance(5)
+    latest = mock.snapshot()
+    mock.clock.advance(5)
+    assert mock.restore() == latest
+    assert mock.clock.offset == 5
+
+
 def test_unknown_snapshot(mock: MockAS) -> None:
     """A snapshot that was never made cannot be restored, and nothing changes."""
     token = mock.token()
-    with pytest.raises(UsageError, match="snapshot"):
+    mock.snapshot()
+    with pytest.raises(UsageError, match=r"^snapshot: 'snapshot-9' is unknown"):
         mock.restore("snapshot-9")
     assert mock.tokens.find(token) is not None
 

@@ -29,6 +29,18 @@ async def test_tenant_has_everything_of_its_own(mock: MockAS, client: httpx.Asyn
     assert len({issuer.keys.signing().kid for issuer in (mock, one, other)}) == 3
 
 
+def test_a_seed_gives_tenants_nothing_in_common() -> None:
+    """With one seed two issuers still do not make the same token or code, which each would take for its own."""
+    mock, again = MockAS(seed=1), MockAS(seed=1)
+    issuers = [mock, mock.tenant("a"), mock.tenant("b")]
+    values = [issuer.token(format="opaque").value for issuer in issuers]
+    assert len(set(values)) == len(values)
+    assert values == [one.token(format="opaque").value for one in (again, again.tenant("a"), again.tenant("b"))]
+    for issuer in issuers:
+        issuer.seed(2)
+    assert len({issuer.chance.text(32) for issuer in issuers}) == len(issuers)
+
+
 async def test_tenant_says_who_it_is(mock: MockAS, client: httpx.AsyncClient) -> None:
     """The metadata of a tenant are at both places, and its tokens name it."""
     tenant = mock.tenant("shop")

@@ -101,10 +101,10 @@ def test_handshake_of_a_tenant(mock: MockAS, url: str, trust: ssl.SSLContext) ->
 @pytest.mark.parametrize("action", ["reset", "empty", "truncated"])
 def test_connection_fails_inside_tls(mock: MockAS, url: str, trust: ssl.SSLContext, action: str) -> None:
     """A fault of the network breaks a connection with TLS as well, and the next one is whole."""
-    mock.fault("jwks", action, times=1)
+    mock.fault("userinfo", action, times=1)
     with pytest.raises((httpx.ReadError, httpx.RemoteProtocolError)):
-        httpx.get(f"{url}/jwks", verify=trust)
-    assert httpx.get(f"{url}/jwks", verify=trust).status_code == 200
+        httpx.get(f"{url}/userinfo", verify=trust)
+    assert httpx.get(f"{url}/userinfo", verify=trust).status_code == 401
 
 
 def test_named_hosts_are_in_the_certificate() -> None:

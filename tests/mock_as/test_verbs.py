@@ -16,6 +16,7 @@ from mock_as.clients import Client
 from mock_as.clock import Clock
 from mock_as.journal import Requests
 from mock_as.keys import KeyRing
+from mock_as.keys.of_clients import key_pair
 from mock_as.latches import Gate
 from mock_as.remote.clock import RemoteClock
 from mock_as.remote.faults import RemoteGate
@@ -113,6 +114,47 @@ def test_token(mock: Driver, browser: httpx.Client) -> None:
     said = introspect(browser, mock, token)
     assert (said["active"], said["scope"], said["iss"]) == (True, "read write", mock.issuer)
     assert token.value not in repr(token)
+
+
+def test_what_is_known_of_a_token(mock: Driver, browser: httpx.Client) -> None:
+    """What introspection says of a token is edited, and a token is forgotten, once."""
+    token = mock.token("alice", scope="read")
+    mock.tokens.edit(token, scope=["write"], claims={"tenant": "acme"}, exp=2_000_000_000)
+    said = introspect(browser, mock, token)
+    assert (said["scope"], said["tenant"], said["exp"]) == ("write", "acme", 2_000_000_000)
+    assert len(mock.tokens) == 1
+    assert [mock.tokens.remove(token), mock.tokens.remove(token)] == [True, False]
+    assert introspect(browser, mock, token) == {"active": False}
+
+
+def test_metadata_say_something_else(mock: Driver, browser: httpx.Client) -> None:
+    """The metadata are edited member by member, and one edit is taken back without the others."""
+    url = mock.url.metadata
+    mock.metadata_edits.update(jwks_uri=None, more=[1])
+    document = browser.get(url).json()
+    assert ("jwks_uri" in document, document["more"], dict(mock.metadata_edits)) == (
+        False,
+        [1],
+        {"jwks_uri": None, "more": [1]},
+    )
+    del mock.metadata_edits["jwks_uri"]
+    assert (browser.get(url).json()["jwks_uri"], len(mock.metadata_edits)) == (mock.url.jwks, 1)
+    assert mock.metadata_edits["more"] == [1]
+
+
+def test_token_that_is_forged(mock: Driver) -> None:
+    """What mints can forge too: a header and a payload exactly as given, signed with whatever key."""
+    other = MockAS().keys.signing()
+    token = mock.token.forge(header={"alg": "ES256", "kid": other.kid}, payload=b"no JSON", key=other)
+    assert token.header == {"alg": "ES256", "kid": other.kid}
+    assert token.value == mock.forge(token.header, b"no JSON").value + token.value.rpartition(".")[2]
+    assert "Mint an access token" in str(mock.token.__doc__)
+
+
+def test_verb_that_mints_is_a_method(server: MockAS) -> None:
+    """The verb can be called at the class as well, as methods can, and says what it takes."""
+    assert MockAS.token(server, "alice").claims["sub"] == "alice"
+    assert list(inspect.signature(server.token).parameters)[:2] == ["sub", "client_id"]
 
 
 def test_token_with_a_defect(mock: Driver) -> None:
@@ -276,7 +318,7 @@ def test_requests(mock: Driver, browser: httpx.Client) -> None:
     assert [found.status for found in mock.requests(token="x", token_type_hint="access_token")] == [401]
     assert mock.requests(token_type_hint="refresh_token").count == 0
     assert [found.endpoint for found in mock.requests(since=entry.number)] == ["jwks", "introspect"]
-    assert repr(mock.requests("jwks")) == "jwks: GET /jwks Form({}) client_id=None → 200"
+    assert repr(mock.requests("jwks")) == "jwks: GET /jwks → 200"
     view.clear()
     assert [found.endpoint for found in mock.requests()] == ["jwks"]
     with pytest.raises(UsageError, match="did you mean 'introspect'"):
@@ -318,6 +360,17 @@ def test_clients(mock: Driver) -> None:
     with pytest.raises(UsageError) as refused:
         mock.credentials("orders")
     assert refused.value.field == "client_id"
+
+
+def test_client_key(mock: Driver) -> None:
+    """A test gets the keys that play a client, and learns which client has none made for it."""
+    here, there = key_pair("rs.jwe"), mock.client_key("rs.jwe")
+    assert there.describe() == here.describe()
+    assert there.key.thumbprint() == here.key.thumbprint()
+    for name, message in (("svc", "without key_pair"), ("svc.jtw", "did you mean")):
+        with pytest.raises(UsageError, match=message) as refused:
+            mock.client_key(name)
+        assert refused.value.field == "client_id"
 
 
 def test_users_and_resources(mock: Driver) -> None:

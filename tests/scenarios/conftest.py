@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from mock_as.pytest_plugin import MockASFactory
 from resource_server import Clock, ResourceServer
 from resource_server.events import Event
 from resource_server.fastapi import install
@@ -19,6 +20,7 @@ from tests.support.promises import assert_promises, logs_keep_secrets
 
 __all__ = ["logs_keep_secrets"]
 
+# The second is what the mock takes the other judge to be.
 PROFILES = {"mock-as": "strict", "mock-as as oidc-provider": "oidc-provider"}
 JUDGES = [*PROFILES, "oidc-provider"]
 
@@ -89,23 +91,23 @@ def provider() -> Iterator[OIDCProvider]:
 
 
 @pytest.fixture(params=JUDGES)
-def judge(request: pytest.FixtureRequest) -> Iterator[Judge]:
+def judge(request: pytest.FixtureRequest, mock_as_factory: MockASFactory) -> Iterator[Judge]:
     """Give each judge in turn, as it was at the beginning."""
     if request.param == "oidc-provider":
         judge = request.getfixturevalue("provider")
         yield judge
         judge.set_clock(0)
     else:
-        with mock_judge(PROFILES[request.param]) as mock:
+        with mock_judge(mock_as_factory(issuer="auto", profile=PROFILES[request.param])) as mock:
             yield mock
 
 
 @pytest.fixture(params=JUDGES)
-def mortal(request: pytest.FixtureRequest) -> Iterator[Judge]:
+def mortal(request: pytest.FixtureRequest, mock_as_factory: MockASFactory) -> Iterator[Judge]:
     """Give each judge in turn, one of its own kind that nobody else needs."""
     if request.param == "oidc-provider":
         with oidc_provider() as judge:
             yield judge
     else:
-        with mock_judge(PROFILES[request.param]) as mock:
+        with mock_judge(mock_as_factory(issuer="auto", profile=PROFILES[request.param])) as mock:
             yield mock

@@ -14,7 +14,6 @@ from typing import Literal, Protocol
 import httpx
 
 from mock_as import MockAS
-from mock_as.oauth.headless import authorize
 from tests.interop.node import Child, command, serving
 
 Kind = Literal["opaque", "jwt"]
@@ -87,13 +86,13 @@ class Judge(Protocol):
 class MockJudge:
     """The mock authorization server, over a socket."""
 
-    def __init__(self, life: ExitStack, profile: str) -> None:
+    def __init__(self, life: ExitStack, mock: MockAS) -> None:
         self._life = life
-        self._mock = mock = MockAS(issuer="auto", profile=profile)
+        self._mock = mock
         self.issuer = life.enter_context(mock.serve())
         self.audience = ("https://api.example.test",)
         self.caller, self.denied = mock.credentials("rs"), mock.credentials("rs.denied")
-        self.introspects_jwts = profile == "strict"
+        self.introspects_jwts = mock.options.profile == "strict"
 
     def now(self) -> float:
         """Return the time of the mock's clock."""
@@ -114,7 +113,7 @@ class MockJudge:
     def refresh_token(self) -> str:
         """Let alice log in without a browser."""
         callback = "https://app.example.test/callback"
-        place = authorize(self._mock, client_id="web", scope="offline_access read", redirect_uri=callback)
+        place = self._mock.authorize(client_id="web", scope="offline_access read", redirect_uri=callback)
         form = {
             "grant_type": "authorization_code",
             "code": httpx.URL(place).params["code"],
@@ -232,14 +231,10 @@ def _submit(browser: httpx.Client, page: httpx.Response) -> httpx.Response:
 
 
 @contextmanager
-def mock_judge(profile: str) -> Generator[MockJudge]:
-    """Serve the mock authorization server while the block runs.
-
-    Args:
-        profile: ``strict``, or ``oidc-provider`` for what it takes the other judge to be.
-    """
+def mock_judge(mock: MockAS) -> Generator[MockJudge]:
+    """Serve the mock authorization server while the block runs."""
     with ExitStack() as life:
-        yield MockJudge(life, profile)
+        yield MockJudge(life, mock)
 
 
 @contextmanager

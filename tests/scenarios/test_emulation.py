@@ -8,6 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
+from mock_as.pytest_plugin import MockASFactory
 from tests.scenarios.judges import Judge, OIDCProvider, mock_judge
 
 Shape = tuple[int, str | None, dict[str, str]]
@@ -24,9 +25,9 @@ def shape(answer: httpx.Response) -> Shape:
 
 
 @pytest.fixture
-def emulation() -> Iterator[Judge]:
+def emulation(mock_as_factory: MockASFactory) -> Iterator[Judge]:
     """Let the mock be what it takes oidc-provider to be."""
-    with mock_judge("oidc-provider") as judge:
+    with mock_judge(mock_as_factory(issuer="auto", profile="oidc-provider")) as judge:
         yield judge
 
 

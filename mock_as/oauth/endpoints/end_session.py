@@ -20,6 +20,7 @@ from mock_as.oauth.redirection import WayBack, is_registered
 from mock_as.oauth.sessions import Session
 
 _SEE_OTHER = 303
+_TYPES = (None, "JWT")
 _REPEATED = ("client_id", "post_logout_redirect_uri", "state", "logout_hint")
 
 
@@ -66,9 +67,11 @@ def _read_hint(issuer: Issuer, token: str | None) -> dict[str, Any]:
     document: Any = issuer.keys.jwks()
     algorithms = sorted({key["alg"] for key in document["keys"] if "alg" in key})
     try:
-        claims = jwt.decode(token, KeySet.import_key_set(document), algorithms=algorithms).claims
+        decoded = jwt.decode(token, KeySet.import_key_set(document), algorithms=algorithms)
     except (JoseError, ValueError):
-        claims = {}
+        decoded = None
+    # An access token says who it is from as well, and more people get to see it.
+    claims = decoded.claims if decoded is not None and decoded.header.get("typ") in _TYPES else {}
     if claims.get("iss") != issuer.issuer:
         raise InvalidRequestError("The id_token_hint is not an ID token of this issuer.")
     return claims

@@ -47,7 +47,8 @@ class Introspection(IntrospectionEndpoint):
         respond: Callable[[OAuth2Request], tuple[int, Any, Any]] = super().create_endpoint_response
         status, body, headers = respond(request)
         client: Any = request.client
-        if not isinstance(request, Message) or not is_wanted(client, request.request):
+        offered = self.server.issuer.options.introspection
+        if not isinstance(request, Message) or not is_wanted(client, request.request, offered):
             return status, body, headers
         return status, sign(self.server.issuer, client, body), [("Content-Type", MEDIA_TYPE), *_NO_STORE]
 

@@ -22,6 +22,10 @@ from mock_as.oauth.endpoints.identified import Server
 from mock_as.oauth.endpoints.metadata import document
 from mock_as.oauth.registration import Registration, make_client, read_metadata
 
+MOST = 10_000
+"""How many clients that have registered themselves are kept, for anybody can; the oldest make room for more."""
+LONGEST = 64 * 1024
+"""How many bytes the metadata of one may have."""
 _BYTES = 32
 _ID_BYTES = 16
 _SERVERS_OWN = frozenset(
@@ -114,7 +118,12 @@ def _changed(
 
 def _keep(issuer: Issuer, client: Client, registration: Registration) -> None:
     issuer.clients[client.id] = client
-    issuer.pending.registrations.put(client.id, registration, math.inf)
+    registrations = issuer.pending.registrations
+    registrations.put(client.id, registration, math.inf)
+    if len(registrations) > MOST:
+        oldest = next(iter(registrations))
+        registrations.pop(oldest)
+        issuer.clients.pop(oldest, None)
 
 
 def _information(issuer: Issuer, client: Client, registration: Registration) -> Mapping[str, Any]:
@@ -134,6 +143,8 @@ def _information(issuer: Issuer, client: Client, registration: Registration) -> 
 
 
 def _body(request: Request) -> object:
+    if len(request.body) > LONGEST:
+        raise InvalidRequestError(f"The metadata may have {LONGEST} bytes.")
     try:
         return json.loads(request.body)
     except (ValueError, RecursionError):

@@ -29,6 +29,6 @@ class Revocation(RevocationEndpoint):
     def revoke_token(self, token: LiveToken, request: Message) -> None:  # noqa: ARG002 - Authlib's signature
         """Revoke it; with a refresh token goes what was issued for the same: RFC 7009 section 2.1."""
         record = token.record
-        record.revoked, record.revoked_at = True, self.server.issuer.clock.now()
+        record.revoke(self.server.issuer.clock.now())
         if record.kind == "refresh_token" and record.granted is not None and record.granted.family is not None:
             revoke_family(self.server.issuer, record.granted.family)

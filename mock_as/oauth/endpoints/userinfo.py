@@ -9,9 +9,9 @@ import hashlib
 from collections.abc import Mapping
 from typing import Any
 
+from mock_as.base64url import base64url
 from mock_as.issuer import Issuer
 from mock_as.jwts import read
-from mock_as.keys.signing import base64url
 from mock_as.messages import Answer, Request, json_answer, oauth_error
 from mock_as.oauth.client_certificate import shown_certificate, thumbprint
 from mock_as.oauth.dpop import PROOF_ALGORITHMS, PROOF_LIFETIME, Expected, ProofError, judge_proof

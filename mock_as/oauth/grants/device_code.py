@@ -6,7 +6,7 @@ References: RFC 8628 sections 3.4 and 3.5
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from authlib.oauth2.rfc6749 import AccessDeniedError, InvalidGrantError, OAuth2Error
@@ -32,8 +32,8 @@ _HALF = 4
 class Device:
     """A device that waits for a person, as Authlib asks about it."""
 
-    code: str
-    user_code: str
+    code: str = field(repr=False)
+    user_code: str = field(repr=False)
     client_id: str
     scopes: tuple[str, ...]
     resources: tuple[str, ...]

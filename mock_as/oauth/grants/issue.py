@@ -10,9 +10,9 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from mock_as.base64url import base64url
 from mock_as.granted import Granted
 from mock_as.issuer import Issuer
-from mock_as.keys.signing import base64url
 from mock_as.tokens import Token, TokenFormat
 from mock_as.tokens.drafts import as_scope
 from mock_as.tokens.minting import Order
@@ -114,7 +114,7 @@ def revoke_family(issuer: Issuer, family: str) -> int:
     """
     records = [record for record in issuer.tokens.select() if record.granted and record.granted.family == family]
     for record in records:
-        record.revoked, record.revoked_at = True, issuer.clock.now()
+        record.revoke(issuer.clock.now())
     return len(records)
 
 

@@ -52,7 +52,7 @@ class RefreshToken(RefreshTokenGrant):
         _judge_binding(self._record, self.request, confirmation)
         document = issue(issuer, self._granted, confirmation=confirmation, id_token="openid" in self._granted.scopes)
         if issuer.options.rotate_refresh_tokens:
-            self._record.revoked = True
+            self._record.revoke(issuer.clock.now())
             document["refresh_token"] = issue_refresh_token(issuer, self._remembered, confirmation)
         return respond(document)
 

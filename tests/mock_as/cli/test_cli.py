@@ -56,7 +56,8 @@ def test_ready_line_and_clean_end(number: signal.Signals) -> None:
         process.send_signal(number)
         rest, log = process.communicate(timeout=PATIENCE)
         assert (process.returncode, rest) == (0, "")
-        assert log == f"Mock authorization server at {ready['issuer']}; for tests only.\n"
+        console = f"{ready['admin']}/ui"
+        assert log == f"Mock authorization server at {ready['issuer']}, console at {console}; for tests only.\n"
 
 
 def test_signal_ends_what_hangs() -> None:

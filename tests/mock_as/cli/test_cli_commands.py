@@ -158,6 +158,13 @@ def test_requests(mock_as_server: MockAS) -> None:
     assert [(entry["endpoint"], entry["status"]) for entry in found] == [("jwks", 200)]
 
 
+def test_requests_do_nothing_to_a_terminal(mock_as_server: MockAS) -> None:
+    """Whoever can reach the server can send anything, and nothing of it is obeyed by the terminal that shows it."""
+    httpx.post(f"{mock_as_server.issuer}/token", data={"client_id": "a\x1b]0;title\x07\nb"})
+    assert good("requests").endswith(r"token  POST  /token  a\x1b]0;title\x07\nb  → 400")
+    assert repr(mock_as_server.requests()).isprintable()
+
+
 def test_requests_without_an_answer(mock_as_server: MockAS) -> None:
     """A request that a fault left without an answer is shown as such."""
     mock_as_server.fault("jwks", "reset", times=1)

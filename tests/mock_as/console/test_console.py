@@ -107,6 +107,26 @@ async def test_front_page(browser: Browser) -> None:
     assert (await browser.open("")).path == (await browser.open("/")).path == "/_mock/ui/tokens"
 
 
+@pytest.mark.parametrize("path", ["/_mock", "/_mock/", "/t/acme/_mock"])
+async def test_shorter_ways(mock: MockAS, client: httpx.AsyncClient, path: str) -> None:
+    """Whoever opens the control plane itself is led to the console of the same issuer."""
+    mock.tenant("acme")
+    response = await client.get(path)
+    assert response.status_code == 303
+    assert response.headers["location"] == f"{path.rstrip('/')}/ui/tokens"
+
+
+async def test_badge_of_faults(mock: MockAS, client: httpx.AsyncClient, browser: Browser) -> None:
+    """Every page counts the faults that can still happen, and no others."""
+    mock.fault("jwks", 503, times=1)
+    mock.fault("token", 503)
+    assert (await browser.open("/clock")).root.with_id("badges").text == "2 faults set"
+    await client.get("/jwks")
+    assert (await browser.open("/clock")).root.with_id("badges").text == "1 fault set"
+    mock.clear_faults()
+    assert not (await browser.open("/clock")).root.with_id("badges").text
+
+
 @pytest.mark.parametrize("path", ["/nothing", "/tokens/tok-9", "/requests/9", "/requests/x"])
 async def test_no_such_page(browser: Browser, path: str) -> None:
     """What is not there is said so on a page that leads back."""

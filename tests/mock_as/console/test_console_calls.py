@@ -52,6 +52,17 @@ async def test_call() -> None:
     assert headers["host"].partition(":")[0] == "localhost"
 
 
+async def test_a_token_that_is_not_in_ascii() -> None:
+    """A token with other letters is sent as UTF-8, and one with a line break is not sent at all."""
+    received: list[bytes] = []
+    async with api(b"HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\n\r\n", received) as url:
+        assert (await call_api(url, "tökén")).status == 401
+        refused = await call_api(url, "a\r\nx-more: 1")
+    assert "Bearer tökén\r\n".encode() in received[0]
+    assert (refused.status, len(received)) == (None, 1)
+    assert str(refused.problem).startswith("LocalProtocolError")
+
+
 async def test_long_answer() -> None:
     """Of a long answer only the beginning is read."""
     async with api(b"HTTP/1.1 200 OK\r\n\r\n" + b"x" * 100_000, []) as url:
@@ -119,6 +130,10 @@ async def test_no_url(url: str) -> None:
         ("1.1.1.1", False),
         ("2606:4700::1111", False),
         ("::ffff:1.1.1.1", False),
+        ("::ffff:127.0.0.1", True),
+        ("::ffff:169.254.169.254", False),
+        ("::ffff:0.0.0.0", False),
+        ("fd00:ec2::254", False),
         ("224.0.0.1", False),
     ],
 )

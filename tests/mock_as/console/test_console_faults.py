@@ -49,7 +49,7 @@ async def test_every_chip_works(mock: MockAS, browser: Browser) -> None:
         for name in chips(page):
             answer = await browser.send(page, form, action=name)
             assert (answer.status, answer.alert) == (200, ""), (endpoint, name)
-        mock.clear_faults()
+            mock.clear_faults()
 
 
 async def test_set_and_taken_back(mock: MockAS, client: httpx.AsyncClient, browser: Browser) -> None:

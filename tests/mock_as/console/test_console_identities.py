@@ -25,7 +25,7 @@ async def test_new_client(mock: MockAS, browser: Browser) -> None:
     page = await browser.open("/identities/client")
     page = await browser.submit(
         page, "/identities/client", ("grants", "authorization_code"), id="orders", secret="s", scopes="read write",
-        redirect_uris="https://a.test/cb\nhttps://b.test/cb", token_format="opaque", lifetime="60", introspect="1",
+        redirect_uris="https://a.test/cb\nhttps://b.test/cb", format="opaque", lifetime="60", introspect="1",
     )  # fmt: skip
     assert page.notice == "Saved."
     client = mock.clients["orders"]
@@ -35,7 +35,7 @@ async def test_new_client(mock: MockAS, browser: Browser) -> None:
         ("client_credentials", "authorization_code"),
     )
     assert client.redirect_uris == ("https://a.test/cb", "https://b.test/cb")
-    assert (client.token_format, client.lifetime, client.introspect) == ("opaque", 60, True)
+    assert (client.format, client.lifetime, client.introspect) == ("opaque", 60, True)
     assert client.auth_methods == ("client_secret_basic", "client_secret_post")
 
 
@@ -64,7 +64,7 @@ async def test_client_is_changed(mock: MockAS, browser: Browser) -> None:
         ({"id": ""}, "clients"),
         ({"secret": ""}, "clients"),
         ({"lifetime": "x"}, "lifetime"),
-        ({"token_format": "x"}, "token_format"),
+        ({"format": "x"}, "format"),
     ],
 )
 async def test_mistake_about_a_client(mock: MockAS, browser: Browser, changes: dict[str, str], said: str) -> None:

@@ -78,7 +78,7 @@ async def test_download(mock: MockAS, client: httpx.AsyncClient) -> None:
 @pytest.mark.parametrize(
     ("action", "changes", "said"),
     [
-        ("/keys/change", {"kid": "nothing"}, "key"),
+        ("/keys/change", {"kid": "nothing"}, "kid"),
         ("/keys/change", {"verb": "nothing"}, "verb"),
         ("/keys/stage", {"alg": "nothing"}, "alg"),
         ("/keys/stage", {"alg": ""}, "alg"),

@@ -107,7 +107,7 @@ async def test_ask_again(mock: MockAS, client: httpx.AsyncClient, browser: Brows
     """The command line sends the same request again."""
     words = shlex.split((await browser.open("/requests/1")).root.with_id("curl").text)
     fields = [words[place + 1] for place, word in enumerate(words) if word == "-H"]
-    body, url = words[words.index("--data-binary") + 1], words[-1]
+    body, url = words[words.index("--data-raw") + 1], words[-1]
     assert (words[:4], url) == (["curl", "-i", "-X", "POST"], f"{mock.issuer}/introspect")
     headers = dict(field.split(": ", 1) for field in fields)
     response = await client.post(url, headers=headers, content=body)
@@ -116,6 +116,16 @@ async def test_ask_again(mock: MockAS, client: httpx.AsyncClient, browser: Brows
     words = shlex.split((await browser.open("/requests/5")).root.with_id("curl").text)
     assert words[-1] == f"{mock.issuer}/.well-known/openid-configuration?x=a+b"
     assert "-X" not in words
+
+
+async def test_asking_again_sends_no_file(client: httpx.AsyncClient, browser: Browser) -> None:
+    """The command line reads no file and runs nothing, whatever stood in the body: anybody may have sent it."""
+    await client.post("/token", content=b"@/etc/hostname")
+    words = shlex.split((await browser.open("/requests/1")).root.with_id("curl").text)
+    assert [word for word in words if word.startswith("--data")] == ["--data-raw"]
+    await client.post("/token", content=b"a\x1b[201~\nfalse\x03")
+    text = (await browser.open("/requests/2")).root.with_id("curl").text
+    assert [letter for letter in text.strip() if not letter.isprintable()] == []
 
 
 @pytest.mark.usefixtures("asked")

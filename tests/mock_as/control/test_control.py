@@ -375,11 +375,20 @@ async def test_body_that_cannot_be_read(mock: MockAS, client: httpx.AsyncClient,
     assert len(mock.tokens) == 0
 
 
+async def test_no_json_is_about_the_body(client: httpx.AsyncClient) -> None:
+    """A body that is no JSON is named as such, and not by the place where it went wrong."""
+    response = await client.post("/_mock/tokens", content=b"no JSON", headers={"Content-Type": "application/json"})
+    message = "is not JSON: Expecting value at character 0"
+    assert problem(response)["errors"] == [{"field": "body", "message": message}]
+
+
 async def test_body_that_does_not_say_what_it_is(mock: MockAS, client: httpx.AsyncClient) -> None:
     """A body that is not called JSON is not taken for it: a web page could send one without asking."""
     response = await client.post("/_mock/tokens", content=b'{"sub": "alice"}', headers={"Content-Type": "text/plain"})
     assert response.status_code == 422
-    assert problem(response)["errors"]
+    [error] = problem(response)["errors"]
+    assert error["field"] == "body"
+    assert error["message"].endswith("without Content-Type: application/json")
     assert len(mock.tokens) == 0
 
 

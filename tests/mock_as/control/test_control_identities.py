@@ -49,9 +49,9 @@ async def test_client_is_registered_and_changed(mock: MockAS, client: httpx.Asyn
     assert (shown["id"], shown["scopes"], shown["grants"]) == ("orders", ["read"], ["client_credentials"])
     expected = Client(id="orders", secret="s", scopes=("read",), claims={"tenant": "acme"}, introspect=True)
     assert mock.clients["orders"] == expected
-    await client.patch("/_mock/clients/orders", json={"scopes": ["read", "write"], "token_format": "opaque"})
+    await client.patch("/_mock/clients/orders", json={"scopes": ["read", "write"], "format": "opaque"})
     changed = mock.clients["orders"]
-    assert (changed.scopes, changed.token_format, changed.secret) == (("read", "write"), "opaque", "s")
+    assert (changed.scopes, changed.format, changed.secret) == (("read", "write"), "opaque", "s")
     grant = {"grant_type": "client_credentials"}
     answer = await client.post("/token", data=grant, auth=("orders", "s"))
     assert answer.json()["scope"] == "read write"
@@ -69,7 +69,8 @@ async def test_key_of_a_client(client: httpx.AsyncClient) -> None:
     """A test gets the key of a client that has one, to play it."""
     assert "d" in (await client.get("/_mock/clients/svc.jwt/key")).json()["jwk"]
     for name in ("svc", "nobody"):
-        assert (await client.get(f"/_mock/clients/{name}/key")).status_code == 404
+        missing = await client.get(f"/_mock/clients/{name}/key")
+        assert (missing.status_code, problem(missing)["errors"][0]["field"]) == (422, "client_id")
 
 
 async def test_user_is_made_and_disabled(mock: MockAS, client: httpx.AsyncClient) -> None:
@@ -85,9 +86,24 @@ async def test_user_is_made_and_disabled(mock: MockAS, client: httpx.AsyncClient
 async def test_resource_is_made_and_changed(mock: MockAS, client: httpx.AsyncClient) -> None:
     """A resource is put and changed, and its tokens are as it says."""
     uri = "https://api.example.test/reports"
-    await client.put(f"/_mock/resources/{uri}", json={"token_format": "opaque", "lifetime": 60})
+    await client.put(f"/_mock/resources/{uri}", json={"format": "opaque", "lifetime": 60})
     await client.patch(f"/_mock/resources/{uri}", json={"lifetime": 30})
-    assert mock.resources[uri] == Resource(uri=uri, token_format="opaque", lifetime=30)
+    assert mock.resources[uri] == Resource(uri=uri, format="opaque", lifetime=30)
+
+
+@pytest.mark.parametrize(
+    ("path", "field"), [("/clients/rs", "id"), ("/users/alice", "sub"), ("/resources/https://r.test/", "uri")]
+)
+async def test_name_may_be_said_twice(mock: MockAS, client: httpx.AsyncClient, path: str, field: str) -> None:
+    """What is shown can be sent back as it is; another name than that of the path is refused."""
+    mock.resources["https://r.test/"] = Resource(uri="https://r.test/")
+    before = [dict(registry) for registry in (mock.clients, mock.users, mock.resources)]
+    shown = {**(await client.get(f"/_mock{path}")).json(), **({"secret": "rs-secret"} if field == "id" else {})}
+    for method in ("PUT", "PATCH"):
+        assert (await client.request(method, f"/_mock{path}", json=shown)).status_code == 200
+        refused = await client.request(method, f"/_mock{path}", json={**shown, field: "other"})
+        assert (refused.status_code, problem(refused)["errors"][0]["field"]) == (422, field)
+    assert [dict(registry) for registry in (mock.clients, mock.users, mock.resources)] == before
 
 
 @pytest.mark.parametrize(
@@ -99,7 +115,7 @@ async def test_resource_is_made_and_changed(mock: MockAS, client: httpx.AsyncCli
         ("/clients/orders", {"secret": 5}, "secret"),
         ("/users/dave", {"scopes": "read"}, "scopes"),
         ("/users/dave", {"disabled": "yes"}, "disabled"),
-        ("/resources/https://x.test/", {"token_format": "jwe"}, "token_format"),
+        ("/resources/https://x.test/", {"format": "jwe"}, "format"),
         ("/issuers/not a name", None, "tenant"),
     ],
 )
@@ -130,6 +146,18 @@ async def test_issuers(mock: MockAS, client: httpx.AsyncClient) -> None:
     assert list(mock.tenants) == [anonymous]
     for method in ("GET", "DELETE"):
         assert (await client.request(method, "/_mock/issuers/acme")).status_code == 404
+
+
+async def test_options_of_an_issuer(mock: MockAS, client: httpx.AsyncClient) -> None:
+    """Options of an issuer are changed until its next reset, and those of the others stay."""
+    tenant = mock.tenant("acme")
+    changed = await client.patch("/_mock/issuers/acme", json={"profile": "canaille", "token_format": "opaque"})
+    assert changed.json()["options"] == {"profile": "canaille", "token_format": "opaque"}
+    assert (tenant.options.profile, mock.options.profile, tenant.token().format) == ("canaille", "strict", "opaque")
+    for wrong in ({"profile": "x"}, {"lifetime": 0}, {"seed": 1}):
+        refused = await client.patch("/_mock/issuers/acme", json=wrong)
+        assert (refused.status_code, [error["field"] for error in problem(refused)["errors"]]) == (422, list(wrong))
+    assert (await client.patch("/_mock/issuers/nobody", json={})).status_code == 404
 
 
 async def test_each_issuer_has_a_control_plane(mock: MockAS, client: httpx.AsyncClient) -> None:

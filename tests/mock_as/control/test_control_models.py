@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from mock_as import MockAS
 from mock_as.clients import Client
 from mock_as.control import authorize, create_control_app
 from mock_as.control.faults import FaultOrder
@@ -26,7 +27,6 @@ from mock_as.control.models import Model, mirrors
 from mock_as.control.tokens import TokenOrder
 from mock_as.faults.plan import Wish
 from mock_as.members import as_arguments, as_members
-from mock_as.oauth.headless import authorize as log_in
 from mock_as.tokens.minting import Order
 from mock_as.tokens.resources import Resource
 from mock_as.users import User
@@ -34,9 +34,9 @@ from mock_as.users import User
 MIRRORS: list[tuple[type[Model], type, set[str]]] = [
     (TokenOrder, Order, {"n"}),
     (FaultOrder, Wish, set()),
-    (ClientBody, Client, set()),
-    (UserBody, User, set()),
-    (ResourceBody, Resource, set()),
+    (ClientBody, Client, {"id"}),
+    (UserBody, User, {"sub"}),
+    (ResourceBody, Resource, {"uri"}),
 ]
 KEYS = {"id", "sub", "uri"}
 
@@ -65,10 +65,10 @@ def test_change_may_leave_everything_out(model: type[Model], change: type[Model]
 
 
 def test_authorization_has_every_argument() -> None:
-    """The members of a login without a browser are the arguments of the function, and known parameters beside."""
+    """The members of a login without a browser are the arguments of the verb, and known parameters beside."""
     named = {
         name: parameter
-        for name, parameter in inspect.signature(log_in).parameters.items()
+        for name, parameter in inspect.signature(MockAS.authorize).parameters.items()
         if parameter.kind is inspect.Parameter.KEYWORD_ONLY
     }
     assert set(named) <= set(authorize.Authorization.model_fields)

@@ -15,7 +15,8 @@ import httpx
 import pytest
 
 from mock_as import MockAS
-from mock_as.control.requests import stream
+from mock_as.control.requests import RequestFilter, stream
+from mock_as.remote.requests import ASKABLE
 from tests.mock_as.conftest import Post
 from tests.mock_as.reading import problem
 
@@ -55,6 +56,11 @@ async def test_forgetting_some(mock: MockAS, client: httpx.AsyncClient, introspe
 
 
 # ------------------------------------------------------------------------------------------------------------ waiting
+
+
+def test_client_knows_what_can_be_asked() -> None:
+    """What the client sends as itself is what the control plane takes so; all else is a parameter of the request."""
+    assert set(RequestFilter.model_fields) - {"parameter"} == ASKABLE
 
 
 async def test_waiting(client: httpx.AsyncClient, introspect: Post) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from email.utils import parsedate_to_datetime
 from typing import Any
 
 import httpx
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 from joserfc import jws
 from joserfc.jwk import KeySet
 
-from mock_as import Clock, MockAS
+from mock_as import Clock, MockAS, UsageError
 from mock_as.faults import ACTIONS, FAMILIES, LATE, NETWORK, TLS, Scene
 from mock_as.faults.documents import SIGNED, read_members, sign
 from mock_as.journal import ENDPOINTS
@@ -251,11 +252,12 @@ async def test_flapping_goes_on(mock: MockAS, introspect: Post) -> None:
 
 
 async def test_stale_answer_becomes_right_in_time(mock: MockAS, introspect: Post) -> None:
-    """A revocation is noticed so many seconds late, and no later; what was not revoked is as it is."""
+    """A revocation is noticed so many seconds after the first, and no later; what was not revoked is as it is."""
     token = mock.token(sub="alice")
     mock.fault("introspect", "stale", seconds=30)
     mock.revoke(token)
     mock.clock.advance(29)
+    mock.revoke(token)
     assert await actives(introspect, token, 1) == [True]
     assert mock.tokens.find(token).revoked is True  # type: ignore[union-attr]
     mock.clock.advance(1)
@@ -349,3 +351,30 @@ def test_status_says_whose_fault_it_is() -> None:
         ACTIONS["status"](json_answer({}), STAGE.scene("status", str(code))).json()["error"] for code in (400, 500)
     ]
     assert errors == [oauth_error("invalid_request", "").json()["error"], "server_error"]
+
+
+async def test_empty_is_the_set_at_jwks(mock: MockAS, client: httpx.AsyncClient) -> None:
+    """`empty` is a set without keys where keys are asked for, and a connection without a byte elsewhere."""
+    mock.fault("jwks", "empty")
+    mock.fault("introspect", "empty")
+    assert (await client.get(mock.url.jwks)).json() == {"keys": []}
+    with pytest.raises(httpx.RemoteProtocolError):
+        await client.post(mock.url.introspection)
+
+
+@pytest.mark.parametrize("date", ["date", "HTTP-date", "Wed, 21 Oct 2015 07:28:00 GMT"])
+async def test_retry_after_a_date(mock: MockAS, client: httpx.AsyncClient, date: str) -> None:
+    """Retry-After has a date, one to come or the one that was named: RFC 9110 section 10.2.3."""
+    mock.fault("jwks", f"retry_after({date})")
+    field = (await client.get(mock.url.jwks)).headers["retry-after"]
+    assert parsedate_to_datetime(field).tzinfo is not None
+    assert "," not in date or field == date
+
+
+async def test_facts_by_themselves_or_together(mock: MockAS, introspect: Post) -> None:
+    """What is asked of a request may be said fact by fact, or as one, as the control plane has it."""
+    token = mock.token()
+    mock.fault("introspect", 503, client_id="rs", match={"token": token})
+    assert [(await introspect(value)).status_code for value in (token.value, "other")] == [503, 200]
+    with pytest.raises(UsageError, match="did you mean 'client_id'"):
+        mock.fault("introspect", 503, match={"clientid": "rs"})

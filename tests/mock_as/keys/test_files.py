@@ -86,13 +86,13 @@ def test_refuses_what_is_no_key(data: bytes, message: str) -> None:
     """What cannot be used is refused by its number, without a word of what the file holds."""
     with pytest.raises(UsageError, match=message) as caught:
         parse_keys(data)
-    assert caught.value.field == "keys_file"
+    assert caught.value.field == "keys"
     assert str(private(ES256)["d"]) not in str(caught.value)
 
 
 def test_refuses_a_file_that_is_not_there(tmp_path: Path) -> None:
     """A file that cannot be read is named."""
-    with pytest.raises(UsageError, match=r"^keys_file: .*missing.json' cannot be read: No such file"):
+    with pytest.raises(UsageError, match=r"^keys: .*missing.json' cannot be read: No such file"):
         read_keys(tmp_path / "missing.json")
 
 

@@ -133,8 +133,8 @@ def test_refuses_what_there_is_not(ring: KeyRing) -> None:
         ring.signing("ES265")
     with pytest.raises(UsageError, match="rotate the keys first"):
         ring.previous()
-    with pytest.raises(UsageError, match="did you mean 'unpublished'"):
-        ring.find("unpublishd")
+    with pytest.raises(UsageError, match="kid: 'unpublished' is unknown"):
+        ring.find("unpublished")
 
 
 # ------------------------------------------------------------------------------------------------ published, and used
@@ -217,7 +217,7 @@ def test_same_kid_new_key(ring: KeyRing) -> None:
 def test_verbs_need_a_key_that_there_is(ring: KeyRing, verb: str) -> None:
     """A verb that names a key which does not exist is an error, and changes nothing."""
     before = ring.describe()
-    with pytest.raises(UsageError, match=r"^key: 'nobody' is unknown"):
+    with pytest.raises(UsageError, match=r"^kid: 'nobody' is unknown"):
         getattr(ring, verb)("nobody")
     assert ring.describe() == before
 

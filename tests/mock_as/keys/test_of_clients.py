@@ -11,8 +11,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from mock_as import MockAS
+from mock_as.base64url import base64url
 from mock_as.keys.of_clients import KeyPair, key_pair
-from mock_as.keys.signing import base64url
 
 
 def test_keys_stay_the_same() -> None:
@@ -65,7 +65,7 @@ async def test_keys_over_http(client: httpx.AsyncClient, mock: MockAS) -> None:
     """Tests in other languages get the keys from the control plane, which has none for a client without."""
     document = (await client.get("/_mock/clients/svc.jwt/key")).json()
     assert document["jwk"] == key_pair("svc.jwt").private_jwk
-    assert (await client.get("/_mock/clients/svc/key")).status_code == 404
+    assert (await client.get("/_mock/clients/svc/key")).status_code == 422
     digest = hashlib.sha256(ssl.PEM_cert_to_DER_cert(document["certificate"])).digest()
     assert base64url(digest) == base64url(hashlib.sha256(key_pair("svc.jwt").certificate).digest())
     assert "svc.jwt" in mock.clients

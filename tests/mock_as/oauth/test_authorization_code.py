@@ -15,6 +15,7 @@ from joserfc import jwt
 from joserfc.jwk import KeySet
 
 from mock_as import Client, MockAS
+from mock_as.oauth.authorization_request import LONGEST
 from mock_as.oauth.grants.authorization_code import CODE_LIFETIME
 from tests.mock_as.person import CALLBACK, VERIFIER, Browser, Page, asking, parameters_of, redirected, twice
 
@@ -218,6 +219,7 @@ async def test_a_body_that_is_no_form(browser: Browser) -> None:
         ({"prompt": "often"}, "invalid_request"),
         ({"max_age": "-1"}, "invalid_request"),
         ({"max_age": "x"}, "invalid_request"),
+        ({"max_age": "9" * 5000}, "invalid_request"),
         ({"request": "e30.e30."}, "request_not_supported"),
         ({"registration": "{}"}, "registration_not_supported"),
         ({"code_challenge_method": "plain"}, "invalid_request"),
@@ -231,6 +233,15 @@ async def test_a_body_that_is_no_form(browser: Browser) -> None:
 async def test_the_client_is_told(browser: Browser, changes: dict[str, str | None], error: str) -> None:
     """What is wrong with a request of a good client goes back to it, with its state and the issuer."""
     assert (await tell(browser, **changes))["error"] == error
+
+
+async def test_a_request_that_is_too_long(mock: MockAS, browser: Browser) -> None:
+    """A request is kept while somebody looks at it, so it has a limit, pushed or not."""
+    response = await browser.client.post("/authorize", data=asking(state="x" * LONGEST))
+    assert response.status_code == 400
+    pushed = await browser.client.post("/par", data=asking(state="x" * LONGEST), auth=mock.credentials("web"))
+    assert (pushed.status_code, pushed.json()["error"]) == (400, "invalid_request")
+    assert len(mock.pending.pushed) == 0
 
 
 async def test_a_repeated_parameter(browser: Browser) -> None:

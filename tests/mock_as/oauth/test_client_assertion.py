@@ -13,8 +13,9 @@ import httpx
 import pytest
 
 from mock_as import Client, MockAS
+from mock_as.base64url import base64url
 from mock_as.keys.of_clients import key_pair
-from mock_as.keys.signing import SigningKey, base64url, generate_key
+from mock_as.keys.signing import SigningKey, generate_key
 from mock_as.messages import encode_json
 from tests.mock_as.asking import CLIENT_CREDENTIALS, ask, assert_refused, assertion, record_of, with_assertion
 

@@ -13,7 +13,8 @@ import httpx
 import pytest
 
 from mock_as import Client, MockAS
-from mock_as.keys.signing import base64url, generate_key
+from mock_as.base64url import base64url
+from mock_as.keys.signing import generate_key
 from mock_as.messages import encode_json
 from mock_as.oauth.dpop import Expected, NonceError, Nonces, ProofError, judge_proof
 from mock_as.tokens.proofs import Prover

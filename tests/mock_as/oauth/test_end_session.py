@@ -122,6 +122,14 @@ async def test_a_hint_for_another_client(mock: MockAS, browser: Browser) -> None
     assert response.status_code == 400
 
 
+async def test_an_access_token_is_no_hint(mock: MockAS, browser: Browser) -> None:
+    """A resource server has the access token of a person, and still cannot log that person out."""
+    await id_token(mock, browser)
+    token = mock.token(sub="alice", client_id="web", format="jwt")
+    assert (await browser.client.get("/end_session", params={"id_token_hint": token.value})).status_code == 400
+    assert await is_logged_in(browser)
+
+
 async def test_a_hint_of_another_issuer(browser: Browser) -> None:
     """An ID token of somebody else is no hint, even if it has the same subject."""
     other = MockAS().token(sub="alice", aud="web", defect="id_token").value

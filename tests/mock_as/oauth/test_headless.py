@@ -11,7 +11,6 @@ import httpx
 import pytest
 
 from mock_as import Client, MockAS, UsageError
-from mock_as.oauth.headless import authorize
 from tests.mock_as.oauth.test_authorization_code import claims_of, redeem
 from tests.mock_as.person import CALLBACK, CHALLENGE, asking, parameters_of
 
@@ -20,8 +19,7 @@ pytestmark = pytest.mark.anyio
 
 async def test_a_code(mock: MockAS, client: httpx.AsyncClient) -> None:
     """A code that comes without a browser is as good as any."""
-    url = authorize(
-        mock,
+    url = mock.authorize(
         client_id="web",
         sub="bob",
         scope=["openid", "read", "write"],
@@ -41,7 +39,7 @@ async def test_a_code(mock: MockAS, client: httpx.AsyncClient) -> None:
 
 def test_less_than_asked(mock: MockAS) -> None:
     """Less than what is asked for can be granted."""
-    back = parameters_of(authorize(mock, client_id="web", scope="read write", granted_scope="read admin"))
+    back = parameters_of(mock.authorize(client_id="web", scope="read write", granted_scope="read admin"))
     assert mock.pending.codes.get(back["code"]).granted.scopes == ("read",)
 
 
@@ -49,16 +47,16 @@ async def test_a_pushed_request(mock: MockAS, client: httpx.AsyncClient) -> None
     """What was pushed can be decided, once."""
     answer = await client.post("/par", data=asking(scope="read write"), auth=mock.credentials("web"))
     uri = answer.json()["request_uri"]
-    back = parameters_of(authorize(mock, client_id="web", sub="bob", request_uri=uri))
+    back = parameters_of(mock.authorize(client_id="web", sub="bob", request_uri=uri))
     assert mock.pending.codes.get(back["code"]).granted.scopes == ("read",)
     with pytest.raises(UsageError) as caught:
-        authorize(mock, client_id="web", request_uri=uri)
+        mock.authorize(client_id="web", request_uri=uri)
     assert caught.value.field == "request_uri"
 
 
 def test_each_has_a_session_of_its_own(mock: MockAS) -> None:
     """Tokens can be told by the session in which they were granted."""
-    codes = [parameters_of(authorize(mock, client_id="web", scope="read"))["code"] for _ in range(2)]
+    codes = [parameters_of(mock.authorize(client_id="web", scope="read"))["code"] for _ in range(2)]
     sessions = {mock.pending.codes.get(code).granted.sid for code in codes}
     assert len(sessions - {None}) == 2
 
@@ -66,7 +64,7 @@ def test_each_has_a_session_of_its_own(mock: MockAS) -> None:
 def test_an_address_of_a_native_application(mock: MockAS) -> None:
     """Another address than the first can be named, of any port where that is allowed."""
     uri = "http://127.0.0.1:49152/callback"
-    assert "code" in parameters_of(authorize(mock, client_id="web", redirect_uri=uri, scope="read"), uri)
+    assert "code" in parameters_of(mock.authorize(client_id="web", redirect_uri=uri, scope="read"), uri)
 
 
 @pytest.mark.parametrize(
@@ -82,7 +80,7 @@ def test_an_address_of_a_native_application(mock: MockAS) -> None:
 def test_errors(mock: MockAS, options: dict[str, Any], error: str) -> None:
     """The client is told what was decided, or what is wrong with its request."""
     asked: dict[str, Any] = {"client_id": "web", "scope": "read", "state": "s", **options}
-    told = parameters_of(authorize(mock, **asked))
+    told = parameters_of(mock.authorize(**asked))
     assert (told["error"], told["state"], told["iss"]) == (error, "s", mock.issuer)
 
 
@@ -103,18 +101,18 @@ def test_what_cannot_be_asked(mock: MockAS, options: dict[str, Any], field: str)
     """A mistake of the test is named, and no code is made."""
     asked: dict[str, Any] = {"client_id": "web", "scope": "read", **options}
     with pytest.raises(UsageError) as caught:
-        authorize(mock, **asked)
+        mock.authorize(**asked)
     assert caught.value.field == field
     assert len(mock.pending.codes) == 0
 
 
 def test_a_seed_makes_the_same_codes() -> None:
     """With a seed the codes come again, too."""
-    urls = {authorize(MockAS(seed=42), client_id="web") for _ in range(2)}
+    urls = {MockAS(seed=42).authorize(client_id="web") for _ in range(2)}
     assert len(urls) == 1
 
 
 def test_the_only_address() -> None:
     """The address of a client that has one need not be named."""
     mock = MockAS(clients=[Client(id="one", secret="s", grants=("authorization_code",), redirect_uris=(CALLBACK,))])
-    assert "code" in parameters_of(authorize(mock, client_id="one"))
+    assert "code" in parameters_of(mock.authorize(client_id="one"))

@@ -238,6 +238,8 @@ async def test_edited_token_says_something_else_at_once(mock: MockAS, introspect
     mock.tokens.edit(token, scope=["write"], claims={"tenant": "acme", "jti": None})
     answer = (await introspect(token)).json()
     assert (answer["scope"], answer["tenant"], "jti" in answer) == ("write", "acme", False)
+    mock.tokens.edit(token, exp=NOW + 9.0)
+    assert repr((await introspect(token)).json()["exp"]) == str(NOW + 9)
     mock.tokens.edit(token, exp=NOW - 1)
     assert (await introspect(token)).json() == INACTIVE
 

@@ -88,7 +88,7 @@ def test_claims_of_the_client() -> None:
 def test_resources_and_rules() -> None:
     """A token for a resource is as the resource wants it, and says what the rules make it say."""
     mock = MockAS(
-        resources=[Resource(uri="https://opaque.test", token_format="opaque", lifetime=7)],
+        resources=[Resource(uri="https://opaque.test", format="opaque", lifetime=7)],
         rules=[Rule(when={"grant_type": "authorization_code"}, claims={"roles": ["admin"]})],
     )
     document = issue(mock, grant(resources=("https://opaque.test",)))
@@ -151,7 +151,7 @@ def test_snapshot_knows_refresh_tokens(mock: MockAS) -> None:
     """A refresh token is back after a restore, as it was."""
     text = issue(mock, GRANTED, refresh=True)["refresh_token"]
     snapshot = mock.snapshot()
-    record(mock, text).revoked = True
+    record(mock, text).revoke(mock.clock.now())
     mock.restore(snapshot)
     found = record(mock, text)
     assert (found.revoked, found.kind, found.granted.sub) == (False, "refresh_token", "alice")

@@ -48,6 +48,21 @@ def test_any_port_of_a_loopback_address(host: str) -> None:
 
 
 @pytest.mark.parametrize(
+    "uri",
+    [
+        " http://localhost:1/callback",
+        "http://local\thost:1/callback",
+        "http://localhost:1\\/callback",
+        "http://localhost:1/call\r\nback",
+        "http://localhost:1/callback\n",
+    ],
+)
+def test_no_control_character_passes(uri: str) -> None:
+    """What would end the header field that the answer travels in is no address, though a parser skips over it."""
+    assert not is_registered(uri, ["http://localhost/callback"])
+
+
+@pytest.mark.parametrize(
     "uri", ["http://127.0.0.1.evil.example:80/callback", "http://10.0.0.1:80/callback", "http://127.0.0.2:8/callback"]
 )
 def test_other_hosts_are_other_addresses(uri: str) -> None:

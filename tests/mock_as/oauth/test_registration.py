@@ -5,12 +5,14 @@ References: RFC 7591, RFC 7592
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import httpx
 import pytest
 
 from mock_as import MockAS
+from mock_as.oauth.endpoints import register as endpoint
 from tests.mock_as.oauth.test_authorization_code import redeeming
 from tests.mock_as.person import CALLBACK, Browser, asking
 
@@ -123,6 +125,22 @@ async def test_what_cannot_be_registered(
     assert set(mock.clients) == before
 
 
+async def test_only_so_many(mock: MockAS, client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Anybody can register, so the oldest that did make room for more; those that were there before stay."""
+    monkeypatch.setattr(endpoint, "MOST", 2)
+    before = set(mock.clients)
+    ids = [(await register(client))["client_id"] for _ in range(4)]
+    assert set(mock.clients) - before == set(ids[2:])
+    assert before <= set(mock.clients)
+
+
+async def test_metadata_that_are_too_long(mock: MockAS, client: httpx.AsyncClient) -> None:
+    """Metadata of any length would be kept for good, so they have a limit."""
+    answer = await client.post("/register", json={"redirect_uris": [CALLBACK], "client_name": "x" * endpoint.LONGEST})
+    assert (answer.status_code, answer.json()["error"]) == (400, "invalid_request")
+    assert len(mock.pending.registrations) == 0
+
+
 @pytest.mark.parametrize("body", [b"", b"{", b"[]", b"\xff", b"[" * 100_000])
 async def test_a_body_that_is_none(client: httpx.AsyncClient, body: bytes) -> None:
     """What is not a JSON object is refused."""
@@ -187,6 +205,15 @@ async def test_what_cannot_be_updated(mock: MockAS, client: httpx.AsyncClient, c
     answer = await client.put(registered["registration_client_uri"], json=said, headers=holding(registered))
     assert answer.status_code == 400
     assert mock.clients[registered["client_id"]] == before
+
+
+async def test_a_secret_that_is_no_text(client: httpx.AsyncClient) -> None:
+    """Half a character, which JSON can hold and UTF-8 cannot, is another secret and no accident."""
+    registered = await register(client)
+    body = {"client_id": registered["client_id"], "redirect_uris": [CALLBACK], "client_secret": "\ud800"}
+    content, headers = json.dumps(body), {**holding(registered), "Content-Type": "application/json"}
+    response = await client.put(registered["registration_client_uri"], content=content, headers=headers)
+    assert (response.status_code, response.json()["error"]) == (400, "invalid_request")
 
 
 async def test_delete(mock: MockAS, client: httpx.AsyncClient) -> None:

@@ -25,7 +25,7 @@ from tests.mock_as.reading import directives, is_json
 pytestmark = pytest.mark.anyio
 
 NOW = 1_700_000_000
-SIGNED = Client(id="c", secret="s", introspect=True, introspection_response="jwt")
+SIGNED = Client(id="c", secret="s", introspect=True, response="jwt")
 
 
 @pytest.fixture
@@ -84,6 +84,14 @@ async def test_jwt_needs_registration_and_a_wish(
     assert response.json()["active"] is True
 
 
+async def test_jwt_for_everybody_who_asks(mock: MockAS, client: httpx.AsyncClient) -> None:
+    """Where both forms are offered, a caller that is registered for JSON gets a JWT as well if it asks for one."""
+    mock.configure(introspection="json+jwt")
+    token = mock.token().value
+    assert payload_of(read(await ask(mock, client, "rs", MEDIA_TYPE, token)))["aud"] == "rs"
+    assert is_json(await ask(mock, client, "rs", "application/json", token))
+
+
 @pytest.mark.parametrize("token", ["", "x"])
 async def test_errors_are_plain(mock: MockAS, client: httpx.AsyncClient, token: str) -> None:
     """A request that is malformed, or comes from nobody, is answered in JSON as ever."""
@@ -109,7 +117,7 @@ async def test_answer_can_be_encrypted(mock: MockAS, client: httpx.AsyncClient, 
 
 def with_key(jwk: dict[str, Any]) -> Client:
     """Register a caller with a key."""
-    return Client(id="c", secret="s", introspect=True, introspection_response="jwe", jwks={"keys": [jwk]})
+    return Client(id="c", secret="s", introspect=True, response="jwe", jwks={"keys": [jwk]})
 
 
 @pytest.mark.parametrize("alg", [None, "RSA-OAEP-256"])

@@ -5,6 +5,8 @@ from __future__ import annotations
 import hmac
 
 import pytest
+from joserfc.jwk import ECKey, OKPKey
+from joserfc.jws import JWSRegistry
 
 from mock_as import UsageError
 from mock_as.keys.signing import generate_key
@@ -28,6 +30,15 @@ def test_claims_are_written_as_json() -> None:
     token = forge({"alg": "ES256"}, {"sub": "alice", "jti": "mine"}, KEY)
     assert payload_of(token.value) == {"sub": "alice", "jti": "mine"} == token.claims
     assert token.jti == "mine"
+
+
+@pytest.mark.parametrize("key", [ECKey.generate_key("P-384"), OKPKey.generate_key("Ed25519")])
+def test_key_of_joserfc_signs_too(key: ECKey | OKPKey) -> None:
+    """A private key of joserfc signs with the usual algorithm of its kind, whatever the header says."""
+    token = forge({"alg": "RS256"}, b"payload", key)
+    alg = "ES384" if isinstance(key, ECKey) else "Ed25519"
+    message, _, signature = token.value.rpartition(".")
+    assert JWSRegistry.algorithms[alg].verify(message.encode(), unpad(signature), key)
 
 
 @pytest.mark.parametrize(

@@ -156,7 +156,9 @@ def test_opaque_token_cannot_have_an_inside(defect: str) -> None:
 
 
 def test_refuses_names_that_are_none(mock: MockAS) -> None:
-    """A defect or a format that does not exist is an error that names what was meant."""
+    """A defect, a key or a format that does not exist is an error that names what was meant."""
+    with pytest.raises(UsageError, match=r"^key: 'unpublishd' is unknown; did you mean 'unpublished'"):
+        mock.token(key="unpublishd")
     with pytest.raises(UsageError, match="did you mean 'alg_none'"):
         mock.token(defect="alg_non")
     with pytest.raises(UsageError, match="format: 'jws' is unknown"):

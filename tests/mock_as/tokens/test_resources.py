@@ -14,7 +14,7 @@ from mock_as.tokens.resources import Resource, resource_registry
     ("properties", "message"),
     [
         ({"uri": ""}, r"^resources: a resource needs a uri"),
-        ({"uri": "https://rs.example.test", "token_format": "jwe"}, r"^token_format: 'jwe' is unknown"),
+        ({"uri": "https://rs.example.test", "format": "jwe"}, r"^format: 'jwe' is unknown"),
         ({"uri": "https://rs.example.test", "lifetime": 0}, r"^lifetime: 0 is less than 1"),
         ({"uri": "https://rs.example.test", "alg": "ES265"}, r"^alg: 'ES265' is unknown; did you mean 'ES256'"),
     ],

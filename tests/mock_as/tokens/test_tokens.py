@@ -34,6 +34,8 @@ def test_curl_survives_the_shell(mock: MockAS) -> None:
     token = mock.token()
     url = "https://api.example.test/a?b=1&c='$HOME'"
     assert shlex.split(token.curl(url)) == ["curl", "-i", "-H", f"Authorization: Bearer {token.value}", url]
+    assert shlex.split(token.curl)[:-1] == shlex.split(token.curl(url))[:-1]
+    assert token.curl == token.curl()
 
 
 def test_tokens_are_told_apart_by_their_text(mock: MockAS) -> None:
