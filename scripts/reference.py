@@ -13,7 +13,8 @@ import json
 import re
 import sys
 import textwrap
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -74,7 +75,39 @@ NAMES: dict[str, dict[str, tuple[str, ...]]] = {
     "`resource_server.fastapi`": {"resource_server.fastapi": ("install", "require")},
     "`resource_server.testing`": {"resource_server.testing": ("principal_override", "assert_challenge")},
 }  # fmt: skip
-"""Every public name, by what it is about and by the module that defines it."""
+"""Every public name of the library, by what it is about and by the module that defines it."""
+
+MOCK_NAMES: dict[str, dict[str, tuple[str, ...]]] = {
+    "The authorization server": {
+        "mock_as.mock": ("MockAS",),
+        "mock_as.verbs": ("Verbs",),
+        "mock_as.issuer": ("Issuer",),
+        "mock_as.state": ("State",),
+        "mock_as.tenants": ("Tenant", "Landlord"),
+    },
+    "In another process": {"mock_as.client": ("MockASClient",)},
+    "What it is made of": {
+        "mock_as.clients": ("Client",),
+        "mock_as.users": ("User",),
+        "mock_as.tokens.resources": ("Resource",),
+        "mock_as.tokens.rules": ("Rule",),
+        "mock_as.faults.plan": ("Wish",),
+    },
+    "What a test holds": {
+        "mock_as.tokens": ("Token",),
+        "mock_as.faults.book": ("Fault",),
+        "mock_as.latches": ("Gate",),
+        "mock_as.journal": ("Requests", "View", "Entry"),
+        "mock_as.keys.of_clients": ("KeyPair",),
+        "mock_as.identity": ("URLs",),
+    },
+    "Its parts": {"mock_as.clock": ("Clock",), "mock_as.keys": ("KeyRing",)},
+    "What goes wrong": {"mock_as.errors": ("UsageError",)},
+    "The pytest plugin": {
+        "mock_as.pytest_plugin": ("mock_as", "mock_as_server", "mock_as_factory", "mock_as_options", "MockASFactory"),
+    },
+}
+"""The same for the mock: its public names, and what they are made of and return."""
 
 
 # ------------------------------------------------------------------------------------------------------------- options
@@ -141,10 +174,14 @@ def _default(name: str, member: dict[str, Any]) -> str:
 # --------------------------------------------------------------------------------------------------------------- names
 
 
-def names() -> str:
-    """Describe every public name, with its signature as it stands in the source."""
+def names(groups: Mapping[str, Mapping[str, tuple[str, ...]]]) -> str:
+    """Describe public names, with their signatures as they stand in the source.
+
+    Args:
+        groups: the names, by what they are about and by the module that defines them.
+    """
     parts: list[str] = []
-    for title, modules in NAMES.items():
+    for title, modules in groups.items():
         parts.append(f"## {title}")
         for module, wanted in modules.items():
             defined = _definitions(module)
@@ -203,7 +240,7 @@ def _heading(node: ast.stmt) -> list[str]:
     """Write what is defined, as pieces between which a line may end."""
     if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
         decorators = {ast.unparse(item) for item in node.decorator_list}
-        if "property" in decorators:
+        if decorators & {"property", "cached_property"}:
             return [f"{node.name}: {ast.unparse(node.returns) if node.returns else 'Any'}"]
         prefixes = {"classmethod ": "classmethod" in decorators, "async ": isinstance(node, ast.AsyncFunctionDef)}
         return _call("".join(prefix for prefix, holds in prefixes.items() if holds) + node.name, node)
@@ -327,7 +364,8 @@ GENERATED: dict[str, tuple[str, Callable[[], str]]] = {
     "docs/configuration.md": ("options", options),
     "docs/admin-api.md": ("routes", routes),
     "docs/fault-catalogue.md": ("faults", faults),
-    "docs/api.md": ("names", names),
+    "docs/api.md": ("names", partial(names, NAMES)),
+    "docs/mock-api.md": ("names", partial(names, MOCK_NAMES)),
     "CONTRIBUTING.md": ("modules", modules),
 }
 
