@@ -10,7 +10,7 @@ import sys
 import time
 from base64 import b64encode
 from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from urllib.parse import urlencode, urlsplit
@@ -19,6 +19,7 @@ import httpx
 
 from benchmarks.harness import Figure
 from mock_as import MockAS
+from mock_as.faults import ACTIONS
 
 _ROUNDS = 5
 _SECONDS = 3.0
@@ -32,7 +33,7 @@ _SIGNED = "application/token-introspection+jwt"
 
 async def measure() -> list[Figure]:
     """Measure all of it."""
-    return [*_starts(), *_rates(), *_memory()]
+    return [*_starts(), *await _faults(), *_rates(), *_memory()]
 
 
 def _starts() -> list[Figure]:
@@ -69,6 +70,44 @@ def _reset_ms() -> float:
     started = time.perf_counter()
     mock.reset()
     return (time.perf_counter() - started) * 1e3
+
+
+async def _faults() -> list[Figure]:
+    """Have every action happen in this process, but for one that waits and one that is all the client's own work."""
+    mock = MockAS()
+    token = mock.token()
+    times: dict[str, float] = {}
+    async with httpx.AsyncClient(transport=mock.transport(), base_url=mock.issuer, timeout=0.01) as client:
+        honest = await _fault_ms(mock, client, token.value, None)
+        for name in ACTIONS.keys() - {"hold", "gzip_bomb"}:
+            times[name] = await _fault_ms(mock, client, token.value, name)
+    slowest = max(times, key=times.__getitem__)
+    median = statistics.median(times.values())
+    return [
+        Figure("fault in process, median of all", median, "ms", "honest", median / honest, None, "<= 1", median <= 1),
+        _at_most(f"fault in process, slowest: {slowest}", 1, times[slowest]),
+    ]
+
+
+async def _fault_ms(mock: MockAS, client: httpx.AsyncClient, token: str, action: str | None) -> float:
+    places = {"introspect"} if action is None else ACTIONS[action].endpoints
+    endpoint = next(name for name in ("introspect", "jwks", "discovery") if name in places)
+    argument = "(5)" if action in {"status", "slow", "retry_after", "late_publish", "stale"} else ""
+    ask = {
+        "introspect": partial(client.post, "/introspect", data={"token": token}, auth=mock.credentials("rs")),
+        "jwks": partial(client.get, "/jwks"),
+        "discovery": partial(client.get, "/.well-known/openid-configuration"),
+    }[endpoint]
+    times: list[float] = []
+    for _ in range(_ROUNDS):
+        if action is not None:
+            mock.fault(endpoint, "503" if action == "status" else f"{action}{argument}", times=1)
+        started = time.perf_counter()
+        with suppress(httpx.HTTPError):
+            await ask()
+        times.append((time.perf_counter() - started) * 1e3)
+        mock.clear_faults()
+    return statistics.median(times)
 
 
 def _rates() -> list[Figure]:
