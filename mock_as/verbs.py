@@ -14,7 +14,7 @@ from mock_as.faults.plan import Wish
 from mock_as.journal import View
 from mock_as.logins import Choice, Login
 from mock_as.tokens import Token, TokenFormat, TokenType
-from mock_as.tokens.forge import ForgingKey, forge, minting
+from mock_as.tokens.forge import minting
 from mock_as.tokens.minting import Order
 
 End = Literal["revoke", "expire"]
@@ -109,26 +109,6 @@ class Verbs(ABC, Generic[_Fault, _Requests]):
                 defect=defect,
             )
         )
-
-    def forge(
-        self, header: Mapping[str, Any], payload: bytes | Mapping[str, Any] = b"", key: ForgingKey = None
-    ) -> Token:
-        """Write a JWS of which everything is as given; no rule has a say in it, and introspection does not know it.
-
-        ``token.forge`` is the same.
-
-        Args:
-            header: the JOSE header, whole.
-            payload: the bytes, or claims.
-            key: a key such as ``keys.signing()``, or one of joserfc, a secret, or ``None`` for no signature.
-
-        Returns:
-            The token.
-
-        Raises:
-            UsageError: JSON has no such value.
-        """
-        return forge(header, payload, key)
 
     def revoke(
         self,
