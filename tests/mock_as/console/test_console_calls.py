@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing, suppress
 from typing import Any
 
 import pytest
@@ -25,13 +25,14 @@ async def api(answer: bytes, received: list[bytes]) -> AsyncGenerator[str]:
     """Serve an API that says one thing, whatever it is asked."""
 
     async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        received.append(await reader.readuntil(b"\r\n\r\n"))
-        if answer:
-            writer.write(answer)
-            await writer.drain()
-        else:
-            await reader.read()
-        writer.close()
+        # Who connects and then says nothing has thought better of it.
+        with suppress(asyncio.IncompleteReadError), closing(writer):
+            received.append(await reader.readuntil(b"\r\n\r\n"))
+            if answer:
+                writer.write(answer)
+                await writer.drain()
+            else:
+                await reader.read()
 
     server = await asyncio.start_server(handle, "127.0.0.1", 0)
     async with server:
