@@ -9,6 +9,7 @@
         InvalidToken                   401, the token is inactive, expired, malformed or cannot be verified
         InsufficientScope              403, the token is good and grants too little
       VerificationUnavailable          503 + Retry-After, where an outage is configured to be answered so
+        TooManyTokens                  429 + Retry-After, where one client has too many unknown tokens looked up
       ConfigurationError(ValueError)   at construction only (and where an application was never installed)
 
 ``error_description`` is constant per class: what went wrong with one token is told to the log (``reason``), not to
@@ -29,6 +30,8 @@ Reason = Literal[
     "inactive",
     "malformed",
     "not_yet_valid",
+    "rate_limited",
+    "revoked",
     "too_long",
     "unavailable",
     "unknown_key",
@@ -113,3 +116,9 @@ class VerificationUnavailable(ResourceServerError):  # noqa: N818 - named for th
         """Keep the number of seconds the client is asked to wait."""
         super().__init__("the access token cannot be verified at the moment")
         self.retry_after = retry_after
+
+
+class TooManyTokens(VerificationUnavailable):
+    """One client has sent more unknown tokens than it may have looked up, and that is configured to be a 429."""
+
+    status = 429

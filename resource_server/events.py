@@ -54,6 +54,7 @@ class AuthorizationServerUnavailable:
     endpoint: str
     cause: str
     retry_after: float | None
+    issuer: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +63,7 @@ class ConfigurationFault:
 
     endpoint: str
     cause: str
+    issuer: str
 
 
 Event = TokenValidated | RequestRefused | RequestUnverifiable | AuthorizationServerUnavailable | ConfigurationFault
@@ -72,8 +74,8 @@ Observer = Callable[[Event], None]
 class LoggingObserver:
     """Write events to the logger ``resource_server``.
 
-    Configuration faults are errors and outages warnings, each at most once in ``repeat_after`` for one endpoint and
-    cause. Refusals are DEBUG: whoever sends bad tokens does not decide how much is logged.
+    Configuration faults are errors and outages warnings, each at most once in ``repeat_after`` for one issuer,
+    endpoint and cause. Refusals are DEBUG: whoever sends bad tokens does not decide how much is logged.
 
     Args:
         repeat_after: seconds for which the same fault is not logged again.
@@ -85,25 +87,27 @@ class LoggingObserver:
         self._logger = logging.getLogger("resource_server")
         self._repeat_after = repeat_after
         self._monotonic = monotonic
-        self._logged: dict[tuple[str, str], float] = {}
+        self._logged: dict[tuple[str, ...], float] = {}
 
     def __call__(self, event: Event) -> None:
         """Write one event."""
         if isinstance(event, ConfigurationFault):
-            if self._is_news(event.endpoint, event.cause):
-                self._logger.error("configuration_fault endpoint=%s cause=%s", event.endpoint, event.cause)
+            if self._is_news(event.issuer, event.endpoint, event.cause):
+                self._logger.error(
+                    "configuration_fault endpoint=%s cause=%s issuer=%s", event.endpoint, event.cause, event.issuer
+                )
         elif isinstance(event, AuthorizationServerUnavailable):
-            if self._is_news(event.endpoint, event.cause):
+            if self._is_news(event.issuer, event.endpoint, event.cause):
                 self._logger.warning(
-                    "authorization_server_unavailable endpoint=%s cause=%s retry_after=%s",
-                    event.endpoint, event.cause, event.retry_after,
+                    "authorization_server_unavailable endpoint=%s cause=%s retry_after=%s issuer=%s",
+                    event.endpoint, event.cause, event.retry_after, event.issuer,
                 )  # fmt: skip
         else:
             self._logger.debug("%s", event)
 
-    def _is_news(self, endpoint: str, cause: str) -> bool:
+    def _is_news(self, *fault: str) -> bool:
         now = self._monotonic()
-        if now < self._logged.get((endpoint, cause), -self._repeat_after) + self._repeat_after:
+        if now < self._logged.get(fault, -self._repeat_after) + self._repeat_after:
             return False
-        self._logged[endpoint, cause] = now
+        self._logged[fault] = now
         return True

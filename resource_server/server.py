@@ -7,47 +7,28 @@ needs no start: whatever it lacks it fetches when it is first needed.
 from __future__ import annotations
 
 import asyncio
-from hashlib import blake2b
-from secrets import token_bytes
+from collections.abc import Callable
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, Unpack
 from weakref import WeakKeyDictionary
 
-from resource_server._protocol.bearer import TokenMethods, extract_credential
-from resource_server._protocol.messages import RequestParts, Unavailable
-from resource_server._protocol.metadata import Metadata
-from resource_server._protocol.problem import ErrorResponse, ErrorStyle, render_error
-from resource_server._runtime.observe import notify
-from resource_server._validation.admit import admit
-from resource_server._validation.cache import Tombstones, VerdictCache
-from resource_server._validation.discover import discover
+from resource_server._core import Core, Unknown
+from resource_server._facade import Facade
+from resource_server._protocol.messages import RequestParts
 from resource_server._validation.flow import Flow
-from resource_server._validation.state import Clock, IssuerState
-from resource_server._validation.validate import Presented, validate
-from resource_server._validation.verdict import Active, Inactive, Verdict
-from resource_server._validation.verify_jwt import fetch_keys
-from resource_server.errors import BearerTokenError, MissingToken, VerificationUnavailable
-from resource_server.events import (
-    AuthorizationServerUnavailable,
-    ConfigurationFault,
-    Event,
-    LoggingObserver,
-    Observer,
-    RequestRefused,
-    RequestUnverifiable,
-    TokenValidated,
-)
+from resource_server._validation.state import Clock
+from resource_server._validation.verdict import Verdict
+from resource_server.events import Observer
 from resource_server.principal import Principal
-from resource_server.requirements import ANY_TOKEN, Requirement, authorize
+from resource_server.requirements import ANY_TOKEN, Requirement
 
 if TYPE_CHECKING:
-    from resource_server._runtime.drive import Client, Driver, Transport
-    from resource_server.settings import Options, Settings
+    from resource_server._runtime.drive import Driver, Store
+    from resource_server._runtime.exchange import Client, Transport
+    from resource_server.settings import Options
 
-_FINGERPRINT_BYTES = 6
 
-
-class ResourceServer:
+class ResourceServer(Facade):
     """Judge OAuth 2.0 access tokens at an authorization server, with a cache and a fallback.
 
     Args:
@@ -76,20 +57,10 @@ class ResourceServer:
         """Validate the options; nothing is asked yet."""
         from resource_server.settings import Settings  # noqa: PLC0415 - pydantic is loaded when options are validated
 
-        self.settings = settings = Settings.build(**options)
-        self.error_style = ErrorStyle(settings.realm, settings.error_format, settings.verbose_errors)
-        self.token_methods = TokenMethods(settings.max_token_length, settings.query_token, settings.form_token)
-        self._clock = clock or Clock()
-        self._observer: Observer = observer or LoggingObserver()
-        # Keys of the cache are digests under a key that never leaves this object: a dump of it tells no token, and no
-        # two servers can mistake each other's entries.
-        self._digest_key = token_bytes(32)
+        settings = Settings.build(**options)
+        super().__init__(Core(settings, clock=clock, observer=observer, refresh=self._begin_refresh))
         self._client, self._transport = client, transport
         self._drivers: WeakKeyDictionary[asyncio.AbstractEventLoop, Driver] = WeakKeyDictionary()
-        self._acting_principal: Principal | None = None
-        self._state = IssuerState(
-            settings.policy(), _cache(settings), Tombstones(settings.cache_size), self._clock, self._report_fault
-        )
 
     @classmethod
     def from_env(
@@ -139,51 +110,14 @@ class ResourceServer:
             InsufficientScope: it is good, and grants too little.
             VerificationUnavailable: it cannot be verified, and that is configured to be a 503.
         """
-        key: bytes | None = None
-        try:
-            if self._acting_principal is not None:
-                verdict: Verdict = Active(self._acting_principal)
-            else:
-                credential = extract_credential(request, self.token_methods)
-                if credential is None:
-                    raise MissingToken(scope=requirement.scopes.preferred)
-                key = blake2b(credential.token, digest_size=32, key=self._digest_key).digest()
-                known = self._state.cache.get(key, self._clock.monotonic())
-                verdict = known or await self._validate(Presented(key, credential.token))
-            principal = admit(
-                verdict,
-                requirement,
-                now=self._clock.wall(),
-                leeway=self.settings.leeway,
-                unavailable_status=self.settings.unavailable_status,
-            )
-            authorize(principal, requirement)
-        except (BearerTokenError, VerificationUnavailable) as error:
-            self._report_refusal(error, key)
-            raise
-        return principal
-
-    def render(
-        self, error: BearerTokenError | VerificationUnavailable, *, accept: bytes = b"", forbid: bool | None = None
-    ) -> ErrorResponse:
-        """Make the response for a refusal: status, headers with the challenge, and body.
-
-        Args:
-            error: what was raised.
-            accept: the request's ``Accept`` field value.
-            forbid: answer 403 in place of 401; ``None`` where the route knows no such rule.
-        """
-        return render_error(error, self.error_style, accept=accept, forbid=forbid)
+        known = self._core.begin(request, requirement)
+        return await self._find_out(known) if isinstance(known, Unknown) else known
 
     async def start(self) -> None:
         """Fetch metadata and keys ahead of the first request. Optional; a failure is reported and stops nothing."""
-        driver, state, settings = self._driver(), self._state, self.settings
-        introspects, verifies = settings.strategy != "jwks", settings.strategy != "introspect"
-        if (introspects and settings.introspection_endpoint is None) or (verifies and settings.jwks_uri is None):
-            # Under a key of its own: the flow joins the one called "metadata", and would wait for itself.
-            await driver.share("start", lambda: discover(state))
-        if verifies and state.keys.needs_fetch(self._clock.monotonic()):
-            await driver.share("jwks", lambda: fetch_keys(state))
+        driver = self._driver()
+        for key, flow in self._core.preparations():
+            await driver.share(key, flow)
 
     async def aclose(self) -> None:
         """Close the connections of this event loop; the server can still be used and opens new ones."""
@@ -202,72 +136,38 @@ class ResourceServer:
         """Close."""
         await self.aclose()
 
-    @property
-    def metadata(self) -> Metadata | None:
-        """The authorization server's metadata, as far as it has been needed yet."""
-        return self._state.metadata
+    async def _find_out(self, unknown: Unknown) -> Principal:
+        presented = unknown.presented
+        verdict = await self._driver().share(presented.key, lambda: self._core.find_out(presented))
+        return self._core.complete(unknown, verdict)
 
-    async def _validate(self, presented: Presented) -> Verdict:
-        started = self._clock.monotonic()
-        return await self._driver().share(presented.key, lambda: self._observed(presented, started))
-
-    def _observed(self, presented: Presented, started: float) -> Flow[Verdict]:
-        verdict = yield from validate(self._state, presented)
-        self._tell(_validated(presented.key, verdict, self._clock.monotonic() - started))
-        return verdict
+    def _begin_refresh(self, key: bytes, flow: Callable[[], Flow[Verdict]]) -> None:
+        self._driver().begin(key, flow)
 
     def _driver(self) -> Driver:
         loop = asyncio.get_running_loop()
         driver = self._drivers.get(loop)
         if driver is None:
-            from resource_server._runtime.drive import Driver, Exchange  # noqa: PLC0415 - httpx is loaded when first needed
+            from resource_server._runtime.drive import Driver  # noqa: PLC0415 - httpx is loaded when first needed
+            from resource_server._runtime.exchange import Exchange  # noqa: PLC0415 - as above
 
             settings = self.settings
             exchange = Exchange(
                 timeout=settings.timeout,
+                attempt_timeout=settings.attempt_timeout,
+                places=settings.max_concurrent_calls,
                 client=self._client,
                 transport=self._transport,
                 ca_file=None if settings.ca_file is None else str(settings.ca_file),
                 trust_env=settings.trust_env,
             )
-            driver = self._drivers[loop] = Driver(exchange)
+            driver = self._drivers[loop] = Driver(exchange, self._open_store())
         return driver
 
-    def _tell(self, event: Event) -> None:
-        notify(self._observer, event)
+    def _open_store(self) -> Store | None:
+        url = self.settings.cache_url
+        if url is None:
+            return None
+        from resource_server.stores.valkey import ValkeyStore  # noqa: PLC0415 - an extra
 
-    def _report_fault(self, endpoint: str, fault: Unavailable) -> None:
-        if fault.fault == "configuration":
-            self._tell(ConfigurationFault(endpoint, fault.cause))
-        else:
-            self._tell(AuthorizationServerUnavailable(endpoint, fault.cause, fault.retry_after))
-
-    def _report_refusal(self, error: BearerTokenError | VerificationUnavailable, key: bytes | None) -> None:
-        fingerprint = None if key is None else _fingerprint(key)
-        if isinstance(error, VerificationUnavailable) or error.reason == "unavailable":
-            self._tell(RequestUnverifiable(error.status, fingerprint))
-        else:
-            self._tell(RequestRefused(error.status, error.error, error.reason, fingerprint))
-
-
-def _cache(settings: Settings) -> VerdictCache:
-    return VerdictCache(
-        size=settings.cache_size,
-        ttl=settings.cache_ttl,
-        negative_size=settings.negative_cache_size,
-        negative_ttl=settings.negative_cache_ttl,
-        stale_if_error=settings.stale_if_error,
-    )
-
-
-def _fingerprint(key: bytes) -> str:
-    return key[:_FINGERPRINT_BYTES].hex()
-
-
-def _validated(key: bytes, verdict: Verdict, seconds: float) -> TokenValidated:
-    fingerprint = _fingerprint(key)
-    if isinstance(verdict, Active):
-        return TokenValidated(fingerprint, "active", verdict.principal.assurance, None, seconds)
-    if isinstance(verdict, Inactive):
-        return TokenValidated(fingerprint, "inactive", None, verdict.reason, seconds)
-    return TokenValidated(fingerprint, "unavailable", None, verdict.cause, seconds)
+        return ValkeyStore(url.get_secret_value(), timeout=self.settings.cache_timeout, clock=self._core.clock)

@@ -7,6 +7,7 @@ of a ``.env`` file, names of secret files, and keys of a TOML file.
 from __future__ import annotations
 
 import os
+import re
 import ssl
 from collections.abc import Iterable
 from difflib import get_close_matches
@@ -33,6 +34,7 @@ from resource_server._protocol.jwt_access_token import REQUIRED_CLAIMS, JWTProfi
 from resource_server._protocol.problem import ErrorFormat
 from resource_server._protocol.urls import url_problem
 from resource_server._validation.state import Policy, Strategy
+from resource_server._validation.vault import Vault
 from resource_server.errors import ConfigurationError
 
 ENV_PREFIX = "RESOURCE_SERVER_"
@@ -53,6 +55,8 @@ def _number(value: object) -> object:
 Words = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_words)]
 Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=1)]
+TokenFormat = Literal["any", "jwt", "opaque"]
+MIN_SECRET_BYTES = 32
 
 
 class Options(TypedDict, total=False):
@@ -76,6 +80,17 @@ class Options(TypedDict, total=False):
     unavailable_status: Literal[401, 503]
     leeway: float
     timeout: float
+    retries: int
+    max_concurrent_calls: int
+    cache_url: str
+    cache_secret: str
+    cache_timeout: float
+    revocation_memory: float
+    token_format: TokenFormat
+    token_pattern: str
+    rate_limit: float
+    rate_limit_burst: int
+    rate_limited_status: Literal[401, 429]
     jwt_profile: JWTProfile
     algorithms: tuple[str, ...] | list[str]
     require_audience: bool
@@ -128,6 +143,48 @@ class Settings(BaseSettings):
     )
     leeway: Seconds = Field(default=0.0, le=300, description="Seconds by which the clocks may differ.")
     timeout: float = Field(default=5.0, gt=0, le=300, description="Seconds for all questions about one token together.")
+    retries: int = Field(
+        default=2,
+        ge=0,
+        le=10,
+        description="How often a question is repeated where that helps, all within `timeout`; one attempt may then "
+        "take half of it.",
+    )
+    max_concurrent_calls: int = Field(
+        default=64, ge=1, le=10_000, description="How many introspections run at once; the others wait."
+    )
+    cache_url: SecretStr | None = Field(
+        default=None,
+        description="A Valkey or Redis that all workers share: `redis://`, `rediss://`, `unix://`, "
+        "`redis+sentinel://` or `redis+cluster://`.",
+    )
+    cache_secret: SecretStr | None = Field(
+        default=None,
+        description="What seals the values there, the same in all workers, 32 bytes or more; else made from "
+        "`client_secret`.",
+    )
+    cache_timeout: float = Field(
+        default=0.05, gt=0, le=5, description="Seconds a request waits for the shared store before it goes on without."
+    )
+    revocation_memory: Seconds = Field(
+        default=86_400.0, description="Seconds a revocation is remembered: as long as a token lives at most."
+    )
+    token_format: TokenFormat = Field(
+        default="any", description="The kind of token accepted; the others are refused before anybody is asked."
+    )
+    token_pattern: str | None = Field(
+        default=None, description="A regular expression all of a token must match, or it is refused unasked."
+    )
+    rate_limit: float | None = Field(
+        default=None,
+        gt=0,
+        allow_inf_nan=False,
+        description="Unknown tokens per second that one client address may have looked up; no limit by default.",
+    )
+    rate_limit_burst: Count = Field(default=50, description="How many of them at once, after a quiet time.")
+    rate_limited_status: Annotated[Literal[401, 429], BeforeValidator(_number)] = Field(
+        default=429, description="The answer beyond `rate_limit`: 429 with Retry-After, or 401."
+    )
     jwt_profile: JWTProfile = Field(
         default="rfc9068", description="`lenient` accepts `typ: JWT` and tokens with `iss`, `aud` and `exp` only."
     )
@@ -180,6 +237,24 @@ class Settings(BaseSettings):
             raise ValueError(message)
         return realm
 
+    @field_validator("cache_secret")
+    @classmethod
+    def _strong_secret(cls, secret: SecretStr | None) -> SecretStr | None:
+        if secret is not None and len(secret.get_secret_value().encode()) < MIN_SECRET_BYTES:
+            message = f"must have {MIN_SECRET_BYTES} bytes or more"
+            raise ValueError(message)
+        return secret
+
+    @field_validator("token_pattern")
+    @classmethod
+    def _regular_expression(cls, pattern: str | None) -> str | None:
+        try:
+            re.compile(pattern or "", re.ASCII)
+        except re.error as error:
+            message = f"is not a regular expression: {error}"
+            raise ValueError(message) from None
+        return pattern
+
     @field_validator("ca_file")
     @classmethod
     def _usable_certificates(cls, ca_file: Path | None) -> Path | None:
@@ -199,6 +274,9 @@ class Settings(BaseSettings):
             raise ValueError(message)
         if self.strategy != "introspect" and not self.audience:
             message = f"strategy {self.strategy!r} verifies JWTs, which needs audience (RFC 9068 section 4)"
+            raise ValueError(message)
+        if self.cache_url is not None and not (self.cache_secret or self.client_secret):
+            message = "cache_url needs cache_secret, where there is no client_secret to make it from"
             raise ValueError(message)
         return self
 
@@ -288,11 +366,29 @@ class Settings(BaseSettings):
             introspection_endpoint=self.introspection_endpoint,
             jwks_uri=self.jwks_uri,
             leeway=self.leeway,
+            retries=self.retries,
+            timeout=self.timeout,
+            cache_ttl=self.cache_ttl,
+            negative_cache_ttl=self.negative_cache_ttl,
+            stale_if_error=self.stale_if_error,
             fallback_max_age=self.fallback_max_age,
             fallback_on_configuration_fault=self.fallback_on_configuration_fault,
             cross_check=self.cross_check,
             allow_insecure_http=self.allow_insecure_http,
         )
+
+    @property
+    def attempt_timeout(self) -> float:
+        """Seconds for one attempt: half of ``timeout``, where there can be a second one."""
+        return self.timeout / 2 if self.retries else self.timeout
+
+    def vault(self) -> Vault | None:
+        """Make what names and seals the values in the shared store; ``None`` where there is none."""
+        if self.cache_url is None:
+            return None
+        secret = self.cache_secret or self.client_secret
+        identity = (self.issuer, self.client_id or "", self.introspection_endpoint or "", *self.audience)
+        return Vault((secret or SecretStr("")).get_secret_value().encode(), identity)
 
     def _client(self) -> ClientCredentials | None:
         if self.client_id is None or self.client_secret is None:

@@ -58,7 +58,7 @@ def principal_override(
         ConfigurationError: the claims would not be accepted in a real token either.
     """
     settings = server.settings
-    expires_at = server._clock.wall() + 3600  # noqa: SLF001 - the server's own time
+    expires_at = server._core.clock.wall() + 3600  # noqa: SLF001 - the server's own time
     members = {"iss": settings.issuer, "aud": list(settings.audience), "exp": expires_at, "scope": scopes}
     named = {"sub": subject, "client_id": client_id}
     members |= {name: value for name, value in named.items() if value is not None} | claims
@@ -68,11 +68,11 @@ def principal_override(
         message = f"these claims would be refused as {principal}"
         raise ConfigurationError(message)
     logging.getLogger("resource_server").warning("principal_override is on: requests are not authenticated")
-    previous, server._acting_principal = server._acting_principal, principal  # noqa: SLF001 - the switch is hidden on purpose
+    previous, server._core.acting_principal = server._core.acting_principal, principal  # noqa: SLF001 - the switch is hidden on purpose
     try:
         yield principal
     finally:
-        server._acting_principal = previous  # noqa: SLF001 - as above
+        server._core.acting_principal = previous  # noqa: SLF001 - as above
 
 
 def assert_challenge(

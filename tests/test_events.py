@@ -17,8 +17,8 @@ from resource_server.events import (
     TokenValidated,
 )
 
-OUTAGE = AuthorizationServerUnavailable("introspection", "status_503", 7.0)
-FAULT = ConfigurationFault("introspection", "status_401")
+OUTAGE = AuthorizationServerUnavailable("introspection", "status_503", 7.0, "https://as.example.com")
+FAULT = ConfigurationFault("introspection", "status_401", "https://as.example.com")
 BAD_TOKEN = RequestRefused(401, "invalid_token", "inactive", "0123456789ab")
 UNVERIFIABLE = RequestUnverifiable(401, "0123456789ab")
 VALIDATED = TokenValidated("0123456789ab", "active", Assurance.LOCAL, None, 0.25)
@@ -50,11 +50,14 @@ def lines(caplog: pytest.LogCaptureFixture) -> list[tuple[str, str]]:
 @pytest.mark.parametrize(
     ("event", "level", "text"),
     [
-        (FAULT, "ERROR", "configuration_fault endpoint=introspection cause=status_401"),
+        (FAULT, "ERROR", "configuration_fault endpoint=introspection cause=status_401 issuer=https://as.example.com"),
         (
             OUTAGE,
             "WARNING",
-            "authorization_server_unavailable endpoint=introspection cause=status_503 retry_after=7.0",
+            (
+                "authorization_server_unavailable endpoint=introspection cause=status_503 retry_after=7.0 "
+                "issuer=https://as.example.com"
+            ),
         ),
         (BAD_TOKEN, "DEBUG", str(BAD_TOKEN)),
         (UNVERIFIABLE, "DEBUG", str(UNVERIFIABLE)),
@@ -91,10 +94,10 @@ def test_every_fault_has_its_own_minute(caplog: pytest.LogCaptureFixture) -> Non
     observer = LoggingObserver(monotonic=Ticking())
     events: list[Event] = [
         OUTAGE,
-        AuthorizationServerUnavailable("jwks", "status_503", 7.0),
-        AuthorizationServerUnavailable("introspection", "timeout", None),
+        AuthorizationServerUnavailable("jwks", "status_503", 7.0, "https://as.example.com"),
+        AuthorizationServerUnavailable("introspection", "timeout", None, "https://as.example.com"),
         FAULT,
-        ConfigurationFault("metadata", "issuer_mismatch"),
+        ConfigurationFault("metadata", "issuer_mismatch", "https://as.example.com"),
     ]
     for event in events * 3:
         observer(event)
@@ -105,7 +108,9 @@ def test_how_long_to_wait_is_no_news(caplog: pytest.LogCaptureFixture) -> None:
     """A server that names another ``Retry-After`` each time does not fill the log."""
     observer = LoggingObserver(monotonic=Ticking())
     for seconds in range(100):
-        observer(AuthorizationServerUnavailable("introspection", "status_503", float(seconds)))
+        observer(
+            AuthorizationServerUnavailable("introspection", "status_503", float(seconds), "https://as.example.com")
+        )
     assert len(caplog.records) == 1
 
 
@@ -133,7 +138,7 @@ def test_no_event_has_room_for_a_secret(kind: Any) -> None:
     """RFC 7662 §5: events are flat, and none has a field for a token, a claim or an exception."""
     names = {field.name for field in fields(kind)}
     known = {"fingerprint", "outcome", "assurance", "reason", "seconds", "status", "error", "endpoint", "cause"}
-    assert names <= known | {"retry_after"}
+    assert names <= known | {"retry_after", "issuer"}
     for hint in get_type_hints(kind).values():
         parts = [part for option in (get_args(hint) or (hint,)) for part in (get_args(option) or (option,))]
         assert all(isinstance(part, str) or part in ALLOWED_TYPES for part in parts)

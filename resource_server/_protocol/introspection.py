@@ -20,13 +20,16 @@ IntrospectionAnswer = dict[str, Any] | Literal["inactive", "unsupported_token_ty
 """The members of an active answer; or a no; or "not here, verify it yourself"; or no answer to rely on."""
 
 
-def introspection_request(endpoint: str, token: bytes, client: ClientCredentials) -> HTTPRequest:
+def introspection_request(
+    endpoint: str, token: bytes, client: ClientCredentials, *, priority: bool = False
+) -> HTTPRequest:
     """Build the question: the token stands in the body only, never in the URL (RFC 7662 section 2.1).
 
     Args:
         endpoint: the introspection endpoint's URL.
         token: the access token's exact bytes.
         client: the resource server's own credentials.
+        priority: whether the question goes ahead of others that wait.
     """
     form = (("token", token.decode("ascii")), ("token_type_hint", "access_token"), *client.parameters())
     return HTTPRequest(
@@ -40,6 +43,7 @@ def introspection_request(endpoint: str, token: bytes, client: ClientCredentials
             *client.headers(),
         ),
         body=urlencode(form).encode("ascii"),
+        priority=priority,
     )
 
 

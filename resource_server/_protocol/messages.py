@@ -38,6 +38,8 @@ class HTTPRequest:
     """The longest answer that will be read."""
     headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
     body: bytes = field(default=b"", repr=False)
+    priority: bool = False
+    """Not to be kept waiting behind a crowd of unknown tokens."""
 
 
 @dataclass(frozen=True, slots=True)

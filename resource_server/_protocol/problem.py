@@ -29,6 +29,8 @@ _VERBOSE = {
     "inactive": "The access token is not active",
     "malformed": "The access token is malformed",
     "not_yet_valid": "The access token is not valid yet",
+    "rate_limited": "Too many unknown access tokens were sent",
+    "revoked": "The access token was revoked",
     "too_long": "The access token is too long",
     "unavailable": "The access token cannot be verified at the moment",
     "unknown_key": "The access token is signed with an unknown key",
@@ -77,7 +79,7 @@ def render_error(
     oauth = style.format == "oauth" or (style.format == "auto" and _prefers_json(accept[:_MAX_ACCEPT]))
     vary = ", ".join(_vary(style, forbid))
     if isinstance(error, VerificationUnavailable):
-        return _render_unavailable(max(1, math.ceil(error.retry_after)), oauth=oauth, vary=vary)
+        return _render_unavailable(error.status, max(1, math.ceil(error.retry_after)), oauth=oauth, vary=vary)
     description = error.error_description
     if style.verbose and error.error == "invalid_token" and error.reason is not None:
         description = _VERBOSE[error.reason]
@@ -107,10 +109,10 @@ def _render_refusal(  # noqa: PLR0913 - the key of a cache: everything the bytes
 
 
 @lru_cache(maxsize=1024)
-def _render_unavailable(retry_after: int, *, oauth: bool, vary: str) -> ErrorResponse:
+def _render_unavailable(status: int, retry_after: int, *, oauth: bool, vary: str) -> ErrorResponse:
     detail = "The access token cannot be verified at the moment"
-    body = _oauth_body("temporarily_unavailable", detail, ()) if oauth else _problem_body(503, None, detail, ())
-    return _response(503, body, {"retry-after": str(retry_after)}, oauth=oauth, vary=vary)
+    body = _oauth_body("temporarily_unavailable", detail, ()) if oauth else _problem_body(status, None, detail, ())
+    return _response(status, body, {"retry-after": str(retry_after)}, oauth=oauth, vary=vary)
 
 
 def _problem_body(status: int, error: str | None, detail: str | None, scope: tuple[str, ...]) -> dict[str, object]:

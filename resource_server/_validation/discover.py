@@ -10,7 +10,8 @@ from typing import Literal
 
 from resource_server._protocol.messages import Unavailable
 from resource_server._protocol.metadata import Metadata, metadata_request, metadata_urls, process_metadata_response
-from resource_server._validation.flow import Flow, ask, begin, join
+from resource_server._validation.ask import ask
+from resource_server._validation.flow import Flow, begin, join
 from resource_server._validation.state import IssuerState
 
 _FRESH = 3600.0
@@ -36,9 +37,9 @@ def find_endpoint(state: IssuerState, name: Literal["introspection_endpoint", "j
 def discover(state: IssuerState) -> Flow[Metadata | Unavailable]:
     """Return the issuer's metadata: what is known, renewed in the background, else fetched once for all who ask."""
     if state.metadata is None:
-        return (yield from join("metadata", lambda: _fetch(state)))
+        return (yield from join(state.flight("metadata"), lambda: _fetch(state)))
     if state.clock.monotonic() >= state.metadata_due:
-        yield from begin("metadata", lambda: _fetch(state))
+        yield from begin(state.flight("metadata"), lambda: _fetch(state))
     return state.metadata
 
 
@@ -59,7 +60,7 @@ def _try_places(state: IssuerState) -> Flow[Metadata | Unavailable]:
     policy = state.policy
     found: Metadata | Unavailable = Unavailable("not_found", fault="configuration")
     for url in metadata_urls(policy.issuer):
-        answer = yield from ask(metadata_request(url))
+        answer = yield from ask(state, metadata_request(url))
         if isinstance(answer, Unavailable):
             return answer
         found = process_metadata_response(

@@ -13,8 +13,9 @@ from resource_server._protocol.introspection import introspection_request, proce
 from resource_server._protocol.jws import JWS
 from resource_server._protocol.jwt_access_token import is_foreign
 from resource_server._protocol.messages import HTTPResponse, Unavailable
+from resource_server._validation.ask import ask
 from resource_server._validation.discover import find_endpoint
-from resource_server._validation.flow import Flow, ask
+from resource_server._validation.flow import Flow
 from resource_server._validation.state import IssuerState
 from resource_server._validation.verdict import Active, Inactive, Verdict
 from resource_server.principal import Assurance
@@ -22,21 +23,26 @@ from resource_server.principal import Assurance
 _CROSS_CHECKED = ("iss", "sub", "jti")
 
 
-def introspect(state: IssuerState, token: bytes, jws: JWS | None) -> Flow[Verdict | Literal["unsupported_token_type"]]:
+def introspect(
+    state: IssuerState, token: bytes, jws: JWS | None, *, priority: bool = False
+) -> Flow[Verdict | Literal["unsupported_token_type"]]:
     """Return the authorization server's verdict, or that it wants this kind of token verified locally.
 
     Args:
         state: the issuer.
         token: the access token.
         jws: the token taken apart, where it is a JWS.
+        priority: the token was good a moment ago, so that it does not stand in line behind strangers.
     """
-    verdict = yield from _introspect(state, token, jws)
+    verdict = yield from _introspect(state, token, jws, priority=priority)
     if isinstance(verdict, Unavailable):
         state.report("introspection", verdict)
     return verdict
 
 
-def _introspect(state: IssuerState, token: bytes, jws: JWS | None) -> Flow[Verdict | Literal["unsupported_token_type"]]:
+def _introspect(
+    state: IssuerState, token: bytes, jws: JWS | None, *, priority: bool
+) -> Flow[Verdict | Literal["unsupported_token_type"]]:
     if jws is not None and is_foreign(jws):
         return Inactive("wrong_type")
     client = state.policy.client
@@ -45,7 +51,7 @@ def _introspect(state: IssuerState, token: bytes, jws: JWS | None) -> Flow[Verdi
         return endpoint
     if client is None:
         return Unavailable("no_client_credentials", fault="configuration")
-    response = yield from ask(introspection_request(endpoint, token, client))
+    response = yield from ask(state, introspection_request(endpoint, token, client, priority=priority))
     return response if isinstance(response, Unavailable) else _read(state, response, jws)
 
 

@@ -7,18 +7,20 @@
     jwks                       the token's own signature
     jwks_then_introspect       the signature for a JWT, a question for everything else and where there are no keys
 
-A no from the authorization server is final. No fallback overrules it, now or in a later outage.
+A no from the authorization server is final. No fallback overrules it, now or in a later outage. What we have been
+told is revoked is not good, whoever says otherwise.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 
 from resource_server._protocol.jws import JWS, parse_jws
 from resource_server._protocol.messages import Unavailable
+from resource_server._validation.consult import Question, consult
 from resource_server._validation.flow import Flow
-from resource_server._validation.introspect import introspect
 from resource_server._validation.state import IssuerState
 from resource_server._validation.verdict import Active, Inactive, Verdict
 from resource_server._validation.verify_jwt import judge_content, judge_signature, keep_keys_warm, verify_jwt
@@ -37,18 +39,28 @@ class Presented:
     key: bytes
     """Its digest, under which it is remembered."""
     token: bytes = field(repr=False)
+    ahead: bool = False
+    """It is known to be good, and this is to renew that before it ends."""
 
 
 def validate(state: IssuerState, presented: Presented) -> Flow[Verdict]:
     """Find out about a token, and remember it."""
-    verdict = yield from _decide(state, presented)
-    clock = state.clock
-    state.cache.put(presented.key, verdict, now=clock.monotonic(), wall=clock.wall())
+    clock, jws = state.clock, parse_jws(presented.token)
+    asked_at = clock.monotonic()
+    name = (presented.key if jws is None else state.digest(jws.signing_input)).hex()
+    verdict = yield from _decide(state, presented, jws, name)
+    if isinstance(verdict, Active):
+        known_since = asked_at if math.isinf(verdict.asked_at) else verdict.asked_at
+        verdict = replace(verdict, name=name, asked_at=known_since)
+        if state.revocations.condemns(verdict):
+            verdict = Inactive("revoked")
+    now = clock.monotonic()
+    state.cache.put(presented.key, verdict, now=now, wall=clock.wall(), took=now - asked_at)
     return verdict
 
 
-def _decide(state: IssuerState, presented: Presented) -> Flow[Verdict]:
-    strategy, jws = state.policy.strategy, parse_jws(presented.token)
+def _decide(state: IssuerState, presented: Presented, jws: JWS | None, name: str) -> Flow[Verdict]:
+    strategy = state.policy.strategy
     local: Verdict = Inactive("malformed")
     if strategy in {"jwks", "jwks_then_introspect"} and jws is not None:
         local = yield from verify_jwt(state, jws)
@@ -57,7 +69,9 @@ def _decide(state: IssuerState, presented: Presented) -> Flow[Verdict]:
             return _unless_buried(state, jws, local)
     if strategy == "jwks":
         return local
-    answer = yield from introspect(state, presented.token, jws)
+    priority = presented.ahead or state.cache.knows(presented.key)
+    question = Question(presented.token, presented.key.hex(), name, jws, presented.ahead, priority)
+    answer = yield from consult(state, question)
     if isinstance(answer, Inactive) and jws is not None:
         _bury(state, jws)
     if strategy == "introspect_then_jwks" and jws is not None:
@@ -109,7 +123,7 @@ def _or_stale(state: IssuerState, presented: Presented, answer: Verdict) -> Verd
     stale = state.cache.stale(presented.key, state.clock.monotonic())
     if stale is None or stale.principal.assurance is not Assurance.INTROSPECTED:
         return answer
-    return Active(replace(stale.principal, assurance=Assurance.STALE), max_ttl=0.0)
+    return replace(stale, principal=replace(stale.principal, assurance=Assurance.STALE), max_ttl=0.0)
 
 
 def _bury(state: IssuerState, jws: JWS) -> None:

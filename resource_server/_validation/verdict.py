@@ -20,6 +20,10 @@ class Active:
     principal: Principal
     max_ttl: float = math.inf
     """Seconds it may be remembered, where that is less than usual: 0 for a verdict that is old news already."""
+    asked_at: float = -math.inf
+    """Monotonic seconds of the question behind it: what was revoked later is not known to it."""
+    name: str = ""
+    """What names the token in all workers and in every spelling of its signature."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,8 +13,9 @@ from resource_server._protocol.jwks import jwks_request, process_jwks_response
 from resource_server._protocol.jws import JWS
 from resource_server._protocol.jwt_access_token import judge_header
 from resource_server._protocol.messages import Unavailable
+from resource_server._validation.ask import ask
 from resource_server._validation.discover import find_endpoint
-from resource_server._validation.flow import Flow, ask, begin, join
+from resource_server._validation.flow import Flow, begin, join
 from resource_server._validation.state import IssuerState
 from resource_server._validation.verdict import Active, Inactive, Verdict
 from resource_server.principal import Assurance, Principal
@@ -27,7 +28,7 @@ def verify_jwt(state: IssuerState, jws: JWS) -> Flow[Verdict]:
         return principal
     now, fault = state.clock.monotonic(), state.keys.fault
     if state.keys.needs_fetch(now) or (not state.keys.candidates(jws) and state.keys.may_force(now)):
-        fault = yield from join("jwks", lambda: fetch_keys(state))
+        fault = yield from join(state.flight("jwks"), lambda: fetch_keys(state))
     if not state.keys.usable(state.clock.monotonic(), state.policy.fallback_max_age):
         return Unavailable("no_recent_keys")
     if fault is not None and not state.keys.candidates(jws):
@@ -36,7 +37,7 @@ def verify_jwt(state: IssuerState, jws: JWS) -> Flow[Verdict]:
     if jws.key_id is not None or isinstance(verdict, Active) or not state.keys.may_force(state.clock.monotonic()):
         return verdict
     # A token that names no key looks the same whether its key is new or its signature is wrong.
-    yield from join("jwks", lambda: fetch_keys(state))
+    yield from join(state.flight("jwks"), lambda: fetch_keys(state))
     return judge_signature(state, jws, principal)
 
 
@@ -65,7 +66,7 @@ def judge_signature(state: IssuerState, jws: JWS, principal: Principal) -> Activ
 def keep_keys_warm(state: IssuerState) -> Flow[None]:
     """Fetch the keys in the background where they are missing or stale: in an outage it is too late."""
     if state.keys.due(state.clock.monotonic()):
-        yield from begin("jwks", lambda: fetch_keys(state))
+        yield from begin(state.flight("jwks"), lambda: fetch_keys(state))
 
 
 def fetch_keys(state: IssuerState) -> Flow[Unavailable | None]:
@@ -81,7 +82,7 @@ def _fetch(state: IssuerState) -> Flow[Unavailable | None]:
     url = yield from find_endpoint(state, "jwks_uri")
     if isinstance(url, Unavailable):
         return url
-    response = yield from ask(jwks_request(url))
+    response = yield from ask(state, jwks_request(url))
     if isinstance(response, Unavailable):
         return response
     keys = process_jwks_response(response, state.clock.wall())

@@ -89,7 +89,7 @@ def fingerprint(event: Any) -> str:
 async def test_memory(api: API, mock_as: MockAS) -> None:
     """RFC 9700 §4.9.3: what is remembered about tokens would tell nobody the tokens: a dump of it holds none."""
     tokens = await live_through(api, mock_as)
-    remembered = list(leaves(api.server._state, set()))
+    remembered = list(leaves(api.server._core.state, set()))
     assert any(tokens[0].jti in leaf for leaf in remembered)  # the walk does reach what is remembered
     for token in tokens:
         text = token.value
@@ -122,7 +122,7 @@ async def test_text_forms(api: API, mock_as: MockAS) -> None:
     PRESENTED.add(token.value)
     parts = RequestParts("GET", ((b"authorization", b"Bearer " + token.value.encode()),), b"access_token=canary")
     principal = await api.server.authenticate(parts)
-    shown = [api.server, api.server.settings, api.server._state.policy, principal, parts, api.server.token_methods]
+    shown = [api.server, api.server.settings, api.server._core.state.policy, principal, parts, api.server.token_methods]
     for value in shown:
         assert_keeps_secrets(f"{value!r} {value!s} {value}")
     assert token.value not in repr(principal.claims)

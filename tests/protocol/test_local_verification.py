@@ -14,6 +14,7 @@ from resource_server._protocol.jws import parse_jws
 from resource_server._validation.flow import Join
 from resource_server._validation.verdict import Active, Inactive
 from tests.support.jwt import (
+    ISSUER,
     NOW,
     REMOVED,
     access_token,
@@ -200,7 +201,7 @@ def test_nothing_is_fetched_for_a_token_that_cannot_be_good(changes: dict[str, A
 def test_an_unknown_key_is_looked_for_at_the_issuer() -> None:
     """RFC 7517 §5: only a token that is good otherwise makes us ask, and only for the issuer's own key set."""
     _, effects = judge_with(local_state(KEY), access_token(KEY, head={"kid": "unknown"}))
-    assert [effect.key for effect in effects if isinstance(effect, Join)] == ["jwks"]
+    assert [effect.key for effect in effects if isinstance(effect, Join)] == [(ISSUER, "jwks")]
     assert len(effects) == 1
 
 

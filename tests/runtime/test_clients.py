@@ -12,7 +12,7 @@ import pytest
 
 from resource_server import Assurance, RequestParts, ResourceServer
 from resource_server._protocol.messages import HTTPRequest, HTTPResponse, Unavailable
-from resource_server._runtime.drive import Exchange
+from resource_server._runtime.exchange import Exchange
 from tests.support.play import OPTIONS, Time, active_members
 from tests.support.sockets import ok, raw_server
 

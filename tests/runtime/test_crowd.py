@@ -13,11 +13,12 @@ from resource_server._protocol.client_auth import ClientCredentials
 from resource_server._protocol.introspection import introspection_request
 from resource_server._protocol.jwks import jwks_request
 from resource_server._protocol.messages import HTTPResponse, Unavailable
-from resource_server._runtime.drive import MAX_QUESTIONS, Exchange
+from resource_server._runtime.exchange import FOR_STRANGERS, PLACES, Exchange
 from tests.support.play import INTROSPECTION, JWKS
 
 pytestmark = pytest.mark.anyio
 
+MAX_QUESTIONS = int(PLACES * FOR_STRANGERS)
 CROWD = MAX_QUESTIONS + 50
 
 

@@ -8,7 +8,8 @@ import httpx
 import pytest
 
 from resource_server._protocol.messages import HTTPRequest, HTTPResponse, Unavailable
-from resource_server._runtime.drive import Driver, Exchange
+from resource_server._runtime.drive import Driver
+from resource_server._runtime.exchange import Exchange
 from resource_server._validation.flow import Flow, ask, begin, join
 from tests.support.origin import Gate, Origin, says
 

@@ -15,7 +15,7 @@ from resource_server._protocol.client_auth import ClientCredentials
 from resource_server._protocol.introspection import introspection_request
 from resource_server._protocol.jwks import jwks_request
 from resource_server._protocol.messages import HTTPRequest, HTTPResponse, Unavailable
-from resource_server._runtime.drive import Exchange
+from resource_server._runtime.exchange import Exchange
 from tests.support.origin import Body, Origin, says
 from tests.support.play import INTROSPECTION, JWKS
 

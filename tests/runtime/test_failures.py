@@ -14,7 +14,7 @@ import pytest
 
 from resource_server import InvalidToken, LoggingObserver, RequestParts, ResourceServer
 from resource_server._protocol.messages import HTTPRequest, Unavailable
-from resource_server._runtime.drive import Exchange
+from resource_server._runtime.exchange import Exchange
 from tests.support.canary import chain, log_text, text_of
 from tests.support.origin import Origin, fails
 from tests.support.play import OPTIONS, SECRET
@@ -155,7 +155,7 @@ async def test_nothing_gets_out_through_a_refusal(kind: type[Exception], caplog:
         + repr(server)
         + repr(server.settings)
         + repr(vars(server))
-        + repr(vars(server._state))
+        + repr(vars(server._core.state))
     )
     assert not any(canary in told for canary in (TOKEN, SECRET))
     assert "authorization_server_unavailable" in told

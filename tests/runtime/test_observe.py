@@ -14,7 +14,7 @@ from tests.support.canary import log_text
 def test_an_observer_is_told() -> None:
     """The event reaches the observer as it is."""
     told: list[object] = []
-    event = ConfigurationFault("jwks", "status_404")
+    event = ConfigurationFault("jwks", "status_404", "https://as.example.com")
     notify(told.append, event)
     assert told == [event]
 
@@ -26,7 +26,7 @@ def test_an_observer_that_fails_is_harmless(caplog: pytest.LogCaptureFixture) ->
     def fails(_: object) -> None:
         raise RuntimeError("canary-of-the-application")
 
-    notify(fails, ConfigurationFault("jwks", "status_404"))
+    notify(fails, ConfigurationFault("jwks", "status_404", "https://as.example.com"))
     (record,) = caplog.records
     assert (record.name, record.levelname) == ("resource_server", "ERROR")
     assert record.getMessage() == "observer_failed event=ConfigurationFault"
@@ -41,4 +41,4 @@ def test_an_observer_may_stop_the_process() -> None:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        notify(interrupts, ConfigurationFault("jwks", "status_404"))
+        notify(interrupts, ConfigurationFault("jwks", "status_404", "https://as.example.com"))

@@ -12,7 +12,7 @@ import pytest
 
 from resource_server import InvalidToken, ResourceServer
 from resource_server._protocol.messages import HTTPRequest, HTTPResponse, Unavailable
-from resource_server._runtime.drive import Exchange
+from resource_server._runtime.exchange import Exchange
 from tests.support.play import options
 from tests.support.sockets import Certificate, certificate, ok, raw_server
 from tests.support.stage import bearer

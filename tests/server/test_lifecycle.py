@@ -164,7 +164,7 @@ def test_one_event_loop_after_the_other() -> None:
 async def test_from_env(monkeypatch: pytest.MonkeyPatch) -> None:
     """What the environment says is what a constructor call would say, and keywords win over it."""
     for name, value in OPTIONS.items():
-        monkeypatch.setenv(f"RESOURCE_SERVER_{name.upper()}", value)
+        monkeypatch.setenv(f"RESOURCE_SERVER_{name.upper()}", str(value))
     monkeypatch.setenv("RESOURCE_SERVER_CACHE_TTL", "7.5")
     told: list[object] = []
     origin = Origin(introspect=says(401))
@@ -174,13 +174,13 @@ async def test_from_env(monkeypatch: pytest.MonkeyPatch) -> None:
     assert (server.settings.cache_ttl, server.settings.strategy) == (7.5, "introspect")
     with pytest.raises(Exception, match="invalid_token"):
         await server.authenticate(bearer("token"))
-    assert told[0] == ConfigurationFault("introspection", "status_401")
+    assert told[0] == ConfigurationFault("introspection", "status_401", ISSUER)
 
 
 async def test_from_env_with_a_callers_client(monkeypatch: pytest.MonkeyPatch) -> None:
     """A client is handed through to where it is used."""
     for name, value in OPTIONS.items():
-        monkeypatch.setenv(f"RESOURCE_SERVER_{name.upper()}", value)
+        monkeypatch.setenv(f"RESOURCE_SERVER_{name.upper()}", str(value))
     client: Any = object()
     server = ResourceServer.from_env(client=client, env_file=None)
     assert server._client is client

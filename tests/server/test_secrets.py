@@ -58,10 +58,10 @@ async def test_no_token_is_remembered(token: str, reply: Reply) -> None:
     stage = Stage(introspect=reply, jwks=publishes(signing_key()))
     with suppress(BearerTokenError):
         principal = await stage.server.authenticate(bearer(token))
-        assert remembers(stage.server._state, principal.subject or "nobody")
+        assert remembers(stage.server._core.state, principal.subject or "nobody")
     await stage.server.aclose()
     for canary in (token, *(part for part in token.split(".") if part != access_token().split(".", maxsplit=1)[0])):
-        assert not remembers(stage.server._state, canary)
+        assert not remembers(stage.server._core.state, canary)
 
 
 @pytest.mark.rfc("7662-5-a", "9700-4.9.3-a")

@@ -140,7 +140,7 @@ async def test_a_principal_is_always_its_own_tokens() -> None:
     """A thousand tokens, 64 tasks and a cache that is too small for them: nobody is ever taken for somebody else."""
     stage = Stage({"cache_size": 300}, introspect=says_yes())
     assert await interleave(stage.server, 1, tasks=64, rounds=80) == 0
-    assert len(stage.server._state.cache) <= 300
+    assert len(stage.server._core.state.cache) <= 300
 
 
 @pytest.mark.attack("A-C-2", "A-C-14")

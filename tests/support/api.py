@@ -70,6 +70,7 @@ class API:
             "transport": mock_as.transport(),
             "clock": Clock(wall=mock_as.clock.now, monotonic=mock_as.clock.now),
             "observer": self.events.append,
+            "retries": 0,  # a fault that is to be met once is met once
         }
         self.server = ResourceServer(**(defaults | options))
         install(self.app, self.server)

@@ -16,6 +16,7 @@ from resource_server._protocol.jwt_access_token import REQUIRED_CLAIMS, JWTProfi
 from resource_server._protocol.messages import HTTPResponse, Unavailable
 from resource_server._validation.cache import Tombstones, VerdictCache
 from resource_server._validation.flow import Effect, Join
+from resource_server._validation.revocations import Revocations
 from resource_server._validation.state import IssuerState, Policy
 from resource_server._validation.verdict import Inactive, Verdict
 from resource_server._validation.verify_jwt import verify_jwt
@@ -48,7 +49,15 @@ def local_state(
         leeway=leeway,
     )
     cache = VerdictCache(size=1, ttl=60.0, negative_size=1, negative_ttl=10.0)
-    state = IssuerState(policy, cache, Tombstones(1), Clock(lambda: now, lambda: 0.0), lambda *_: None)
+    state = IssuerState(
+        policy,
+        cache=cache,
+        tombstones=Tombstones(1),
+        revocations=Revocations(),
+        clock=Clock(lambda: now, lambda: 0.0),
+        report=lambda *_: None,
+        digest=lambda content: content,
+    )
     published = process_jwks_response(json_response(jwks(*keys)), now)
     if not isinstance(published, Unavailable):
         state.keys.accept(published, None, 0.0)
@@ -63,9 +72,10 @@ def judge(token: str | bytes, *keys: SigningKey | Mapping[str, Any], **options: 
         keys: the issuer's key set, all of which has been fetched.
         options: as for :func:`local_state`.
     """
-    verdict, effects = judge_with(local_state(*keys, **options), token)
+    state = local_state(*keys, **options)
+    verdict, effects = judge_with(state, token)
     # To look again at the issuer's own key set is all that a token may cause.
-    assert all(isinstance(effect, Join) and effect.key == "jwks" for effect in effects)
+    assert all(isinstance(effect, Join) and effect.key == state.flight("jwks") for effect in effects)
     return verdict
 
 

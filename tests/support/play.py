@@ -14,7 +14,7 @@ from typing import Any
 from resource_server import Clock, Event, Principal, Requirement, ResourceServer
 from resource_server._protocol.messages import HTTPRequest, HTTPResponse, Unavailable
 from resource_server._validation.admit import admit
-from resource_server._validation.flow import Join
+from resource_server._validation.flow import AddOnce, Join, Recall, Release, Remember, Sleep
 from resource_server._validation.state import IssuerState
 from resource_server._validation.validate import Presented, validate
 from resource_server._validation.verdict import Verdict
@@ -30,8 +30,9 @@ OPTIONS: dict[str, Any] = {
     "client_secret": SECRET,
     "introspection_endpoint": INTROSPECTION,
     "jwks_uri": JWKS,
+    "retries": 0,
 }
-"""A complete configuration, so that no metadata has to be asked for."""
+"""A complete configuration, so that no metadata has to be asked for; and nothing is asked twice."""
 
 
 def options(**changes: Any) -> dict[str, Any]:
@@ -56,7 +57,7 @@ class Time:
     @property
     def clock(self) -> Clock:
         """The clocks as the product reads them."""
-        return Clock(lambda: self.wall, lambda: self.monotonic)
+        return Clock(lambda: self.wall, lambda: self.monotonic, lambda: 0.0)
 
     def advance(self, seconds: float) -> None:
         """Let time pass, as both clocks see it."""
@@ -72,6 +73,13 @@ class Player:
     requests: list[HTTPRequest] = field(default_factory=list[HTTPRequest])
     background: list[Hashable] = field(default_factory=list[Hashable])
     """The keys of what was started and not waited for; it is not run."""
+    naps: list[float] = field(default_factory=list[float])
+    """The seconds of each nap; there is always time for it, unless ``patient`` says otherwise."""
+    patient: bool = True
+    shared: list[Recall | AddOnce | Remember | Release] = field(
+        default_factory=list[Recall | AddOnce | Remember | Release]
+    )
+    """What the store was asked; it says nothing, as where there is none."""
 
     def run(self, flow: Generator[Any, Any, Any]) -> Any:
         """Run a flow to its end; a shared flow is run where it is joined."""
@@ -81,7 +89,18 @@ class Player:
                 effect = flow.send(outcome)
             except StopIteration as done:
                 return done.value
-            outcome = self._join(effect) if isinstance(effect, Join) else self._answer(effect)
+            outcome = self._perform(effect)
+
+    def _perform(self, effect: Any) -> Any:
+        if isinstance(effect, Join):
+            return self._join(effect)
+        if isinstance(effect, Sleep):
+            self.naps.append(effect.seconds)
+            return self.patient
+        if isinstance(effect, Recall | AddOnce | Remember | Release):
+            self.shared.append(effect)
+            return None
+        return self._answer(effect)
 
     def _join(self, effect: Join) -> Any:
         if effect.wait:
@@ -162,7 +181,7 @@ class World:
     @property
     def state(self) -> IssuerState:
         """What the server knows about its issuer."""
-        return self.server._state
+        return self.server._core.state
 
     def play(self, flow: Generator[Any, Any, Any], *script: tuple[str, Answer]) -> Any:
         """Run a flow against a script, keeping its questions for a look."""

@@ -73,7 +73,7 @@ def test_not_found_anywhere(world: World) -> None:
     verdict = world.validate("opaque", ("metadata", NOT_FOUND), ("metadata", NOT_FOUND))
     fault = Unavailable("status_404", fault="configuration")
     assert verdict == fault
-    assert world.events[0] == ConfigurationFault("metadata", "status_404")
+    assert world.events[0] == ConfigurationFault("metadata", "status_404", ISSUER)
 
 
 @pytest.mark.rfc("8414-3.3-a", "8414-2-a", "8414-3.2-a", "8414-4-a", "9068-4-h")
@@ -119,7 +119,7 @@ def test_an_endpoint_that_is_not_offered(world: World, name: Any) -> None:
     """An authorization server without the endpoint that is needed is a configuration fault."""
     found = world.play(find_endpoint(world.state, name), ("metadata", document(**{name: REMOVED})))
     assert found == Unavailable(f"no_{name}", fault="configuration")
-    assert world.events == [ConfigurationFault("metadata", f"no_{name}")]
+    assert world.events == [ConfigurationFault("metadata", f"no_{name}", ISSUER)]
 
 
 def test_what_is_known_is_renewed_in_the_background(world: World) -> None:
@@ -130,7 +130,7 @@ def test_what_is_known_is_renewed_in_the_background(world: World) -> None:
     assert world.background == []
     world.time.advance(1)
     assert world.play(discover(world.state)) is known
-    assert world.background == ["metadata"]
+    assert world.background == [(ISSUER, "metadata")]
 
 
 def renew(world: World, *replies: Answer) -> Any:
@@ -161,7 +161,7 @@ def test_the_last_good_document_is_kept(world: World, replies: list[Answer]) -> 
     assert world.background == []
     world.time.advance(30)
     assert world.play(discover(world.state)) is known
-    assert world.background == ["metadata"]
+    assert world.background == [(ISSUER, "metadata")]
 
 
 def test_a_new_document_replaces_the_old(world: World) -> None:

@@ -11,7 +11,7 @@ from resource_server._validation.validate import FALLBACK_TTL
 from resource_server._validation.verdict import Active, Inactive, Unavailable, Verdict
 from resource_server._validation.verify_jwt import fetch_keys
 from resource_server.events import AuthorizationServerUnavailable, ConfigurationFault
-from tests.support.jwt import NOW, REMOVED, access_token, claims, header, sign_hmac, signing_key, with_signature
+from tests.support.jwt import ISSUER, NOW, REMOVED, access_token, claims, header, sign_hmac, signing_key, with_signature
 from tests.support.play import REFUSED, TIMEOUT, World, answer, key_set, unsupported, yes
 
 TOKEN = access_token()
@@ -52,7 +52,7 @@ def test_a_crowd_lets_nobody_in(token: str) -> None:
     world.validate("opaque", ("introspection", yes()))
     world.time.advance(2)
     assert world.validate(token, ("introspection", crowded)) == crowded
-    assert world.events[-1] == AuthorizationServerUnavailable("introspection", "crowded", None)
+    assert world.events[-1] == AuthorizationServerUnavailable("introspection", "crowded", None, ISSUER)
 
 
 def test_a_verdict_of_an_outage_ends_with_the_token() -> None:
@@ -163,14 +163,14 @@ def test_a_configuration_fault_serves_nothing_stale_unless_told(allowed: bool) -
 @pytest.mark.parametrize(
     ("strategy", "reply", "event"),
     [
-        ("introspect_then_jwks", REFUSED, AuthorizationServerUnavailable("introspection", "connect", None)),
+        ("introspect_then_jwks", REFUSED, AuthorizationServerUnavailable("introspection", "connect", None, ISSUER)),
         (
             "introspect",
             answer({}, status=503, retry_after="30"),
-            AuthorizationServerUnavailable("introspection", "status_503", 30.0),
+            AuthorizationServerUnavailable("introspection", "status_503", 30.0, ISSUER),
         ),
-        ("introspect", answer({}, status=401), ConfigurationFault("introspection", "status_401")),
-        ("introspect", answer({}, status=404), ConfigurationFault("introspection", "status_404")),
+        ("introspect", answer({}, status=401), ConfigurationFault("introspection", "status_401", ISSUER)),
+        ("introspect", answer({}, status=404), ConfigurationFault("introspection", "status_404", ISSUER)),
     ],
     ids=["outage with a fallback", "outage", "credentials refused", "wrong endpoint"],
 )

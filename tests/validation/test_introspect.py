@@ -114,7 +114,7 @@ def test_an_answer_about_another_token(world: World, name: str) -> None:
     """An answer that contradicts the JWT is neither a yes nor a no about it; it is loud, and never cached."""
     verdict = world.validate(TOKEN, ("introspection", yes(**{name: "another"})))
     assert verdict == Unavailable("answer_mismatch", fault="configuration")
-    assert world.events == [ConfigurationFault("introspection", "answer_mismatch")]
+    assert world.events == [ConfigurationFault("introspection", "answer_mismatch", ISSUER)]
     assert world.cached(TOKEN) is None
 
 
@@ -154,7 +154,7 @@ def test_unsupported_token_type_is_about_jwts_only(world: World) -> None:
     assert world.validate("opaque", ("introspection", unsupported())) == Unavailable(
         "unsupported_token_type", fault="configuration"
     )
-    assert world.events == [ConfigurationFault("introspection", "unsupported_token_type")]
+    assert world.events == [ConfigurationFault("introspection", "unsupported_token_type", ISSUER)]
 
 
 def test_without_credentials_nobody_is_asked(world: World) -> None:

@@ -7,7 +7,7 @@ import pytest
 from resource_server import InvalidToken, Requirement, VerificationUnavailable
 from resource_server._protocol.messages import HTTPResponse
 from resource_server._validation.verdict import Active, Inactive, Unavailable, Verdict
-from tests.support.jwt import access_token, signing_key
+from tests.support.jwt import ISSUER, access_token, signing_key
 from tests.support.play import REFUSED, TIMEOUT, Answer, Script, World, answer, key_set, no, unsupported, yes
 
 OPAQUE = "opaque-token"
@@ -111,7 +111,7 @@ def test_with_keys(strategy: str, token: str, kind: str, reply: Answer) -> None:
     world = World(strategy=strategy)
     verdict = world.validate(token, *script_for(calls, reply, key_set(signing_key())))
     assert outcome_of(verdict) == outcome
-    assert world.background == (["jwks"] if "/k" in calls else [])
+    assert world.background == ([(ISSUER, "jwks")] if "/k" in calls else [])
 
 
 @pytest.mark.parametrize(("kind", "reply"), ANSWERS, ids=ANSWER_IDS)
@@ -140,6 +140,9 @@ def test_recovery_is_immediate(reply: Answer) -> None:
     world = World(strategy="introspect")
     assert isinstance(world.validate(OPAQUE, ("introspection", reply)), Unavailable)
     assert world.cached(OPAQUE) is None
+    if isinstance(reply, HTTPResponse):
+        # A server that asks to be left alone for a time is left alone for that time, and no longer.
+        world.time.advance(float(reply.header("retry-after") or 0))
     assert isinstance(world.validate(OPAQUE, ("introspection", yes())), Active)
 
 

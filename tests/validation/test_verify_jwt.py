@@ -183,13 +183,13 @@ def test_keys_are_kept_warm() -> None:
     """Keys that are missing or stale are fetched in the background, before the outage that needs them."""
     world = World()
     world.play(keep_keys_warm(world.state))
-    assert world.background == ["jwks"]
+    assert world.background == [(ISSUER, "jwks")]
     world.play(fetch_keys(world.state), ("jwks", key_set(OLD)))
     world.play(keep_keys_warm(world.state))
     assert world.background == []
     world.time.advance(DEFAULT_FRESH)
     world.play(keep_keys_warm(world.state))
-    assert world.background == ["jwks"]
+    assert world.background == [(ISSUER, "jwks")]
 
 
 def test_what_is_begun_is_the_fetch() -> None:

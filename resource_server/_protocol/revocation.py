@@ -1,0 +1,39 @@
+"""What is revoked: one token, or every token of a subject, a session or a client that was issued before a moment.
+
+References: RFC 7009, RFC 8417, OpenID Connect Back-Channel Logout 1.0
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Literal, get_args
+
+RevocationKind = Literal["token", "jti", "sub", "sid", "client_id"]
+
+
+@dataclass(frozen=True, slots=True)
+class Revocation:
+    """One revocation. Its value is personal data, or names a token, and so is not in the ``repr``."""
+
+    kind: RevocationKind
+    value: str = field(repr=False)
+    """The claim's value; for ``token`` the hexadecimal digest that names a token in all workers."""
+    before: float
+    """Seconds since the epoch: tokens issued later are not meant. Without meaning for ``token`` and ``jti``."""
+    until: float
+    """Seconds since the epoch when the last token that is meant has ended, and this can be forgotten."""
+
+    def members(self) -> dict[str, Any]:
+        """Return it as the members of a JSON object."""
+        return {"kind": self.kind, "value": self.value, "before": self.before, "until": self.until}
+
+
+def read_revocation(members: dict[str, Any]) -> Revocation | None:
+    """Read what :meth:`Revocation.members` wrote, or return ``None`` where it is anything else."""
+    if members.keys() != {"kind", "value", "before", "until"}:
+        return None
+    kind, value, before, until = members["kind"], members["value"], members["before"], members["until"]
+    well_typed = kind in get_args(RevocationKind) and isinstance(value, str)
+    if not well_typed or not all(isinstance(moment, int | float) for moment in (before, until)):
+        return None
+    return Revocation(kind, value, before, until)

@@ -1,0 +1,225 @@
+"""Send one request to an authorization server, in an event loop. Everything an HTTP client can do to us ends here.
+
+One total deadline per question (httpx's own timeouts start anew with every byte, so a dripping server never meets
+them), a cap on the bytes read, no redirects, no cookies, no compression, no proxies from the environment unless asked.
+Whatever goes wrong becomes an ``Unavailable``, and nothing a library raises gets out: its exceptions hold the request,
+and with it the token and our secret.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import AsyncIterable
+from http.cookiejar import DefaultCookiePolicy
+from typing import Any, Protocol, cast
+
+import httpx
+
+from resource_server._protocol.messages import HTTPRequest, HTTPResponse, Unavailable
+
+PLACES = 64
+"""How many introspections run at once, unless told otherwise; the others wait here. httpx's own queue must never be
+used: a request that is cancelled while it waits there can take a connection with it, for good."""
+FOR_STRANGERS = 0.75
+"""The share of the places that unknown tokens can take: the others are kept for tokens that were good a moment ago."""
+MAX_WAITING = 2_000
+"""How many unknown tokens may wait for a place; one more is told at once that it is crowded."""
+_CAUSES = {
+    "ConnectError": "connect",
+    "ConnectTimeout": "timeout",
+    "TimeoutException": "timeout",
+    "ReadError": "connection_lost",
+    "RemoteProtocolError": "protocol",
+}
+
+
+class Transport(Protocol):
+    """The seam to a client library: send one request, and return the answer with its body still unread."""
+
+    async def handle_async_request(self, request: Any, /) -> Any:  # noqa: ANN401 - httpx's own, or one shaped like it
+        """Send a request."""
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+
+
+class Client(Protocol):
+    """What is used of a caller's own ``AsyncClient``, of httpx or of httpx2."""
+
+    def build_request(self, method: str, url: str, /, **options: Any) -> Any:  # noqa: ANN401 - httpx's own request
+        """Make a request of the client's own kind."""
+
+    async def send(self, request: Any, /, **options: Any) -> Any:  # noqa: ANN401 - httpx's own response
+        """Send it."""
+
+
+class Places:
+    """The places for questions that run at once.
+
+    Unknown tokens have a line of their own, of bounded length, and cannot take the last quarter of the places: who
+    floods us with them does not keep a token waiting that was good a moment ago.
+
+    Args:
+        count: how many there are.
+    """
+
+    def __init__(self, count: int) -> None:
+        """Start with all places free."""
+        self._all = asyncio.Semaphore(count)
+        self._for_strangers = asyncio.Semaphore(max(1, int(count * FOR_STRANGERS)))
+        self._waiting = 0
+
+    async def enter(self, *, priority: bool) -> None:
+        """Wait for a place.
+
+        Raises:
+            asyncio.QueueFull: too many wait already.
+        """
+        if priority:
+            await self._all.acquire()
+            return
+        if self._waiting >= MAX_WAITING:
+            raise asyncio.QueueFull
+        self._waiting += 1
+        try:
+            await self._for_strangers.acquire()
+        finally:
+            self._waiting -= 1
+        try:
+            await self._all.acquire()
+        except BaseException:
+            self._for_strangers.release()
+            raise
+
+    def leave(self, *, priority: bool) -> None:
+        """Give the place back."""
+        self._all.release()
+        if not priority:
+            self._for_strangers.release()
+
+
+class Exchange:
+    """Sends requests, through a transport of our own, or through a transport or client of the caller's.
+
+    Args:
+        timeout: seconds for all questions of one flow, from the connection to the last byte.
+        attempt_timeout: seconds for one question; the same, where not given.
+        places: how many introspections run at once.
+        client: a caller's own client; it stays the caller's to close.
+        transport: a caller's own transport; it stays the caller's to close.
+        ca_file: a file of certificates to trust in place of the default ones.
+        trust_env: take proxies and certificates from the environment, as httpx understands it.
+    """
+
+    def __init__(  # noqa: PLR0913 - each by name
+        self,
+        *,
+        timeout: float,
+        attempt_timeout: float | None = None,
+        places: int = PLACES,
+        client: Client | None = None,
+        transport: Transport | None = None,
+        ca_file: str | None = None,
+        trust_env: bool = False,
+    ) -> None:
+        """Open nothing yet: connections belong to the event loop that makes them."""
+        self.timeout = timeout
+        self._attempt_timeout = timeout if attempt_timeout is None else attempt_timeout
+        self._own: Transport | httpx.AsyncClient | None = None
+        self._client = client
+        self._transport = transport
+        self._ca_file = ca_file
+        self._trust_env = trust_env
+        self._places = Places(places)
+
+    async def send(self, request: HTTPRequest, deadline: float) -> HTTPResponse | Unavailable:
+        """Send a request and read the answer.
+
+        Args:
+            request: the question.
+            deadline: the event loop's time by which the answer must be complete.
+        """
+        if request.endpoint != "introspection":
+            # Keys and metadata are asked for once at a time, and must not wait behind a crowd of tokens.
+            return await self._attempt(request, deadline)
+        try:
+            async with asyncio.timeout_at(deadline):
+                await self._places.enter(priority=request.priority)
+        except (TimeoutError, asyncio.QueueFull):
+            # Our own crowd is not the other side's silence: whoever makes the crowd must not choose the fallback.
+            return Unavailable("crowded", fault="crowd")
+        try:
+            return await self._attempt(request, deadline)
+        finally:
+            self._places.leave(priority=request.priority)
+
+    async def _attempt(self, request: HTTPRequest, deadline: float) -> HTTPResponse | Unavailable:
+        limit = min(deadline, asyncio.get_running_loop().time() + self._attempt_timeout)
+        try:
+            async with asyncio.timeout_at(limit):
+                response = await self._begin(request)
+                try:
+                    return await _read(response, request.max_bytes)
+                finally:
+                    await response.aclose()
+        except TimeoutError:
+            return Unavailable("timeout")
+        except Exception as error:  # noqa: BLE001 - the edge: a caller's client may raise anything, and none of it may get out
+            return Unavailable(_cause(error))
+
+    async def aclose(self) -> None:
+        """Close the connections that are our own."""
+        if self._own is not None:
+            await self._own.aclose()
+
+    async def _begin(self, request: HTTPRequest) -> Any:  # noqa: ANN401 - httpx's own response
+        headers = {"accept-encoding": "identity", "user-agent": "resource-server", **dict(request.headers)}
+        if self._client is not None:
+            return await _send_through(self._client, request, headers, self.timeout)
+        if self._transport is not None:
+            return await self._transport.handle_async_request(_httpx_request(request, headers, self.timeout))
+        if self._own is None:
+            self._own = self._open()
+        if isinstance(self._own, httpx.AsyncClient):
+            return await _send_through(cast("Client", self._own), request, headers, self.timeout)
+        return await self._own.handle_async_request(_httpx_request(request, headers, self.timeout))
+
+    def _open(self) -> Transport | httpx.AsyncClient:
+        verify = True if self._ca_file is None else ssl.create_default_context(cafile=self._ca_file)
+        limits = httpx.Limits(max_connections=None, max_keepalive_connections=20)
+        if not self._trust_env:
+            return httpx.AsyncHTTPTransport(verify=verify, trust_env=False, limits=limits)
+        client = httpx.AsyncClient(verify=verify, trust_env=True, limits=limits)
+        client.cookies.jar.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+        return client
+
+
+def _httpx_request(request: HTTPRequest, headers: dict[str, str], timeout: float) -> httpx.Request:
+    limits = dict.fromkeys(("connect", "read", "write", "pool"), timeout)
+    return httpx.Request(
+        request.method, request.url, headers=headers, content=request.body, extensions={"timeout": limits}
+    )
+
+
+async def _send_through(client: Client, request: HTTPRequest, headers: dict[str, str], limit: float) -> Any:  # noqa: ANN401 - httpx's own
+    ours = client.build_request(request.method, request.url, headers=headers, content=request.body, timeout=limit)
+    ours.headers.pop("cookie", None)
+    return await client.send(ours, stream=True, auth=None, follow_redirects=False)
+
+
+async def _read(response: Any, max_bytes: int) -> HTTPResponse | Unavailable:  # noqa: ANN401 - httpx's own response
+    headers = tuple((name.lower(), value) for name, value in response.headers.multi_items())
+    if any(name == "content-encoding" and value.strip().lower() != "identity" for name, value in headers):
+        return Unavailable("content_encoding")
+    body = bytearray()
+    async for chunk in cast("AsyncIterable[bytes]", response.stream):
+        body += chunk
+        if len(body) > max_bytes:
+            return Unavailable("too_large")
+    return HTTPResponse(response.status_code, headers, bytes(body))
+
+
+def _cause(error: Exception) -> str:
+    """Name a failure by its class, of httpx or of httpx2; its text may hold anything."""
+    return next((_CAUSES[kind.__name__] for kind in type(error).__mro__ if kind.__name__ in _CAUSES), "transport")

@@ -1,0 +1,119 @@
+"""Ask about a token once for all workers: first the store they share, then the authorization server.
+
+The store saves questions and never decides. Where it says nothing, or something that was not sealed by one of us, the
+authorization server is asked as if there were no store.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from resource_server._protocol.claims import judge_claims, judge_time
+from resource_server._protocol.jws import JWS
+from resource_server._validation.flow import Flow, Recalled, Release, Remember, recall, sleep
+from resource_server._validation.introspect import introspect
+from resource_server._validation.state import IssuerState
+from resource_server._validation.vault import Vault
+from resource_server._validation.verdict import Active, Inactive, Verdict
+from resource_server.principal import Assurance
+
+CLAIM = 2.0
+"""Seconds for which one worker's question keeps the others from asking the same."""
+FIRST_LOOK, LONGEST_LOOK, MAX_WAIT = 0.01, 0.05, 1.0
+"""Seconds: between looks for what another worker is finding out, at first and at most, and all of them together."""
+
+Answer = Verdict | Literal["unsupported_token_type"]
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """One token, and what its answer is wanted for."""
+
+    token: bytes = field(repr=False)
+    digest: str = field(repr=False)
+    """Names the token as it is spelled."""
+    name: str = field(repr=False)
+    """Names it in every spelling of its signature."""
+    jws: JWS | None = field(repr=False)
+    ahead: bool = False
+    """The answer at hand is good, and to be renewed: one that is nearly as old is of no use."""
+    priority: bool = False
+    """The token was good a moment ago: this does not stand in line behind strangers."""
+
+
+def consult(state: IssuerState, question: Question) -> Flow[Answer]:
+    """Return the authorization server's verdict, from the store where a worker has asked lately."""
+    vault = state.vault
+    if vault is None:
+        return (yield from _introspect(state, question))
+    name = vault.name("verdict", question.digest)
+    shared = yield from _look(state, vault, name, question)
+    if shared is not None:
+        return shared
+    answer = yield from _introspect(state, question)
+    yield from _share(state, vault, name, question, answer)
+    return answer
+
+
+def _introspect(state: IssuerState, question: Question) -> Flow[Answer]:
+    return introspect(state, question.token, question.jws, priority=question.priority)
+
+
+def _look(state: IssuerState, vault: Vault, name: bytes, question: Question) -> Flow[Verdict | None]:
+    """Find what another worker knows, or is finding out; ``None`` where it is ours to ask."""
+    waited, wait = 0.0, FIRST_LOOK
+    while True:
+        # To renew an answer, one that is half as old as it may get is no better than none.
+        found = yield from recall(name, CLAIM, state.policy.cache_ttl / 2 if question.ahead else 0.0)
+        if found is None or found.claimed:
+            return None
+        if found.value is not None:
+            return _read(state, vault, found, name, question)
+        if waited >= MAX_WAIT or not (yield from sleep(wait)):
+            return None
+        waited, wait = waited + wait, min(wait * 2, LONGEST_LOOK)
+
+
+def _read(state: IssuerState, vault: Vault, found: Recalled, name: bytes, question: Question) -> Verdict | None:
+    members = vault.open(found.value or b"", name=name, token=question.token)
+    if members is None:
+        return None
+    # By the store's clock and by ours: whoever can write to the store cannot make an answer younger than it is.
+    age = max(0.0, state.clock.wall() - members["answered_at"])
+    if members["claims"] is None:
+        return Inactive("inactive") if age < state.policy.negative_cache_ttl else None
+    left = min(found.ttl, state.policy.cache_ttl - age)
+    return _judge(state, members["claims"], question, age, left) if left > 0 else None
+
+
+def _judge(
+    state: IssuerState, claims: Mapping[str, Any], question: Question, age: float, left: float
+) -> Verdict | None:
+    clock, policy = state.clock, state.policy
+    principal = judge_claims(claims, policy.introspection_rules, Assurance.INTROSPECTED)
+    if isinstance(principal, str):
+        return Inactive(principal)
+    if judge_time(principal, clock.wall(), policy.leeway) == "expired":
+        return Inactive("expired")
+    found_active = Active(principal, max_ttl=left, asked_at=clock.monotonic() - age, name=question.name)
+    # Older than a revocation it may be, where a new answer is not: that is worth a question.
+    return None if state.revocations.condemns(found_active) else found_active
+
+
+def _share(state: IssuerState, vault: Vault, name: bytes, question: Question, answer: Answer) -> Flow[None]:
+    """Tell the other workers, or let one of them ask where there is nothing to tell."""
+    wall, policy = state.clock.wall(), state.policy
+    members: Mapping[str, Any] | None = None
+    ttl = policy.cache_ttl
+    if isinstance(answer, Active):
+        members = {"answered_at": wall, "claims": answer.principal.claims}
+        expires_at = answer.principal.expires_at
+        ttl = ttl if expires_at is None else min(ttl, expires_at - wall)
+    elif isinstance(answer, Inactive) and answer.reason == "inactive":
+        members, ttl = {"answered_at": wall, "claims": None}, policy.negative_cache_ttl
+    if members is None or ttl <= 0:
+        yield Release(name)
+    else:
+        yield Remember(name, vault.seal(members, name=name, token=question.token), ttl)
