@@ -18,6 +18,7 @@ from resource_server.errors import (
     InvalidToken,
     MissingToken,
     ResourceServerError,
+    TooManyTokens,
     VerificationUnavailable,
 )
 from resource_server.events import Event, LoggingObserver, Observer
@@ -51,6 +52,7 @@ __all__ = [
     "ResourceServerError",
     "Scopes",
     "Settings",
+    "TooManyTokens",
     "VerificationUnavailable",
     "all_of",
     "any_of",

@@ -38,9 +38,17 @@ OPTIONS: dict[str, tuple[str, ...]] = {
         "audience", "require_audience", "strategy", "jwt_profile", "algorithms", "scope_claims", "leeway",
         "cross_check",
     ),
-    "What is remembered": ("cache_ttl", "negative_cache_ttl", "cache_size", "negative_cache_size"),
+    "What is remembered": (
+        "cache_ttl", "negative_cache_ttl", "cache_size", "negative_cache_size", "revocation_memory",
+    ),
+    "What all workers share": ("cache_url", "cache_secret", "cache_timeout"),
     "Outages": (
-        "timeout", "unavailable_status", "stale_if_error", "fallback_max_age", "fallback_on_configuration_fault",
+        "timeout", "retries", "unavailable_status", "stale_if_error", "fallback_max_age",
+        "fallback_on_configuration_fault",
+    ),
+    "Floods": (
+        "max_concurrent_calls", "token_format", "token_pattern", "rate_limit", "rate_limit_burst",
+        "rate_limited_status",
     ),
     "Where a token may stand": ("max_token_length", "query_token", "form_token"),
     "How a refusal looks": ("realm", "error_format", "verbose_errors"),
@@ -62,7 +70,7 @@ NAMES: dict[str, dict[str, tuple[str, ...]]] = {
     "Refusals": {
         "resource_server.errors": (
             "ResourceServerError", "BearerTokenError", "MissingToken", "InvalidRequest", "InvalidToken",
-            "InsufficientScope", "VerificationUnavailable", "ConfigurationError",
+            "InsufficientScope", "VerificationUnavailable", "TooManyTokens", "ConfigurationError",
         ),
         "resource_server._protocol.challenge": ("Challenge", "parse_challenges"),
     },

@@ -34,6 +34,7 @@ ResourceServer
 ResourceServerError
 Scopes
 Settings
+TooManyTokens
 VerificationUnavailable
 all_of
 any_of

@@ -43,11 +43,12 @@ def ask(state: IssuerState, request: HTTPRequest) -> Flow[HTTPResponse | Unavail
 
 def _send(state: IssuerState, request: HTTPRequest) -> Flow[HTTPResponse | Unavailable]:
     breaker = state.breaker(request.endpoint)
+    outcome: HTTPResponse | Unavailable | None = None
     try:
         outcome = yield from send(request)
-    except BaseException:
-        breaker.leave()  # nobody waits for it any more
-        raise
+    finally:
+        if outcome is None:
+            breaker.leave()  # nobody waits for it any more
     now = state.clock.monotonic()
     if isinstance(outcome, Unavailable):
         if outcome.fault == "crowd":
