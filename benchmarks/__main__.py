@@ -1,4 +1,4 @@
-"""Run the benchmarks and print a table: ``python -m benchmarks [--json FILE] [NAME ...]``."""
+"""Run the benchmarks and print a table: ``python -m benchmarks [--json FILE] [NAME ...] [OPTION ...]``."""
 
 from __future__ import annotations
 
@@ -13,7 +13,21 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import footprint, front_door, mock_as, tokens
+from benchmarks import (
+    chaos,
+    fleet,
+    flood,
+    footprint,
+    front_door,
+    grid,
+    hostile,
+    hot,
+    miss,
+    mock_as,
+    model,
+    revocation,
+    tokens,
+)
 from benchmarks.harness import Figure
 
 BENCHMARKS: dict[str, Callable[[], Awaitable[list[Figure]]]] = {
@@ -24,16 +38,32 @@ BENCHMARKS: dict[str, Callable[[], Awaitable[list[Figure]]]] = {
     "memory": footprint.measure_memory,
     "import": footprint.measure_import,
     "mock_as": mock_as.measure,
+    "flood": flood.measure,
+    "hot": hot.measure,
+    "miss": miss.measure,
+    "hostile": hostile.measure,
+    "fleet": fleet.measure,
 }
+LONG: dict[str, Callable[[list[str]], Awaitable[list[Figure]]]] = {
+    "grid": grid.measure,
+    "chaos": chaos.measure,
+    "model": model.measure,
+    "revocation": revocation.measure,
+}
+"""Those that last minutes, and may have options of their own: run only where they are named."""
 
 
 def main(arguments: list[str]) -> int:
     """Measure what is named, or everything; return 1 where a target is missed."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("names", nargs="*", choices=[*BENCHMARKS, []], metavar="NAME", help=", ".join(BENCHMARKS))
+    parser.add_argument(
+        "names", nargs="*", choices=[*BENCHMARKS, *LONG, []], metavar="NAME", help=", ".join((*BENCHMARKS, *LONG))
+    )
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there too")
-    options = parser.parse_args(arguments)
-    figures = [figure for name in options.names or BENCHMARKS for figure in asyncio.run(_run(name))]
+    options, rest = parser.parse_known_args(arguments)
+    if rest and not any(name in LONG for name in options.names):
+        parser.error(f"unrecognized arguments: {' '.join(rest)}")
+    figures = [figure for name in options.names or BENCHMARKS for figure in asyncio.run(_run(name, rest))]
     Console(width=140).print(_table(figures))
     if options.json is not None:
         machine = {"python": platform.python_version(), "machine": platform.machine()}
@@ -42,8 +72,8 @@ def main(arguments: list[str]) -> int:
     return 0 if all(figure.met is not False for figure in figures) else 1
 
 
-async def _run(name: str) -> list[Figure]:
-    return await BENCHMARKS[name]()
+async def _run(name: str, rest: list[str]) -> list[Figure]:
+    return await (LONG[name](rest) if name in LONG else BENCHMARKS[name]())
 
 
 def _table(figures: list[Figure]) -> Table:

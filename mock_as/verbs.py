@@ -16,6 +16,7 @@ from mock_as.logins import Choice, Login
 from mock_as.tokens import Token, TokenFormat, TokenType
 from mock_as.tokens.forge import minting
 from mock_as.tokens.minting import Order
+from mock_as.tokens.notices import Notices
 
 End = Literal["revoke", "expire"]
 """How a token can end."""
@@ -24,7 +25,7 @@ _Fault = TypeVar("_Fault")
 _Requests = TypeVar("_Requests", bound=View[Any])
 
 
-class Verbs(ABC, Generic[_Fault, _Requests]):
+class Verbs(Notices, ABC, Generic[_Fault, _Requests]):
     """What a test can do to an issuer by naming it argument by argument."""
 
     # ----------------------------------------------------------------------------------------------------------- tokens

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from resource_server._protocol.challenge import Challenge, parse_challenges
 from resource_server._protocol.messages import RequestParts
 from resource_server._validation.state import Clock
+from resource_server.blocking import BlockingResourceServer
 from resource_server.errors import (
     BearerTokenError,
     ConfigurationError,
@@ -18,10 +19,13 @@ from resource_server.errors import (
     InvalidToken,
     MissingToken,
     ResourceServerError,
+    SecurityEventRefused,
     TooManyTokens,
     VerificationUnavailable,
 )
 from resource_server.events import Event, LoggingObserver, Observer
+from resource_server.health import Check, Health
+from resource_server.lease import Lease
 from resource_server.principal import Assurance, Principal
 from resource_server.requirements import ANY_TOKEN, Requirement, Scopes, all_of, any_of, authorize
 from resource_server.server import ResourceServer
@@ -35,13 +39,17 @@ __all__ = [
     "ANY_TOKEN",
     "Assurance",
     "BearerTokenError",
+    "BlockingResourceServer",
     "Challenge",
+    "Check",
     "Clock",
     "ConfigurationError",
     "Event",
+    "Health",
     "InsufficientScope",
     "InvalidRequest",
     "InvalidToken",
+    "Lease",
     "LoggingObserver",
     "MissingToken",
     "Observer",
@@ -51,6 +59,7 @@ __all__ = [
     "ResourceServer",
     "ResourceServerError",
     "Scopes",
+    "SecurityEventRefused",
     "Settings",
     "TooManyTokens",
     "VerificationUnavailable",

@@ -5,25 +5,45 @@ A facade adds a driver: it runs the flows that are made here, in tasks or in thr
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from copy import copy
+from functools import partial
 from hashlib import blake2b
 from secrets import token_bytes
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeGuard
 
 from resource_server._protocol.bearer import TokenMethods, extract_credential
+from resource_server._protocol.client_auth import ClientCredentials
 from resource_server._protocol.messages import RequestParts, Unavailable
 from resource_server._protocol.problem import ErrorStyle
+from resource_server._protocol.revocation import Revocation
+from resource_server._protocol.security_event import NoticeRules
+from resource_server._reload import Change, Handover
 from resource_server._runtime.observe import notify
-from resource_server._validation.admit import admit
+from resource_server._validation.admit import DEFAULT_RETRY_AFTER, admit
 from resource_server._validation.cache import Tombstones, VerdictCache
+from resource_server._validation.consult import greet
 from resource_server._validation.discover import discover
+from resource_server._validation.feed import Feed
 from resource_server._validation.flow import Flow
+from resource_server._validation.limiter import RATE_LIMITED
+from resource_server._validation.receive import receive
 from resource_server._validation.revocations import Revocations
-from resource_server._validation.state import Clock, IssuerState
+from resource_server._validation.revoke import read_demand, revoke_token
+from resource_server._validation.state import Clock, IssuerState, Policy
 from resource_server._validation.validate import Presented, validate
+from resource_server._validation.vault import Vault
 from resource_server._validation.verdict import Active, Inactive, Verdict
 from resource_server._validation.verify_jwt import fetch_keys
-from resource_server.errors import BearerTokenError, MissingToken, VerificationUnavailable
+from resource_server.errors import (
+    BearerTokenError,
+    EventRefusal,
+    InvalidToken,
+    MissingToken,
+    SecurityEventRefused,
+    TooManyTokens,
+    VerificationUnavailable,
+)
 from resource_server.events import (
     AuthorizationServerUnavailable,
     ConfigurationFault,
@@ -32,8 +52,15 @@ from resource_server.events import (
     Observer,
     RequestRefused,
     RequestUnverifiable,
+    RevocationFeedAvailable,
+    RevocationFeedUnavailable,
+    RevocationsForgotten,
+    SecurityEventReceived,
+    StoreAvailable,
+    StoreUnavailable,
     TokenValidated,
 )
+from resource_server.health import Faults
 from resource_server.principal import Principal
 from resource_server.requirements import Requirement, authorize
 
@@ -74,26 +101,48 @@ class Core:
         self.error_style = ErrorStyle(settings.realm, settings.error_format, settings.verbose_errors)
         self.token_methods = TokenMethods(settings.max_token_length, settings.query_token, settings.form_token)
         self.acting_principal: Principal | None = None
+        self.faults = Faults()
         self._observer: Observer = observer or LoggingObserver()
         self._refresh = refresh
         # Keys of the cache are digests under a key that never leaves this object, or is made from the secret that all
         # workers share: a dump of it tells no token, and no two servers can mistake each other's entries.
         vault = settings.vault()
         self._digest_key = token_bytes(32) if vault is None else vault.digest_key
-        self.state = IssuerState(
-            settings.policy(),
-            cache=_cache(settings, self.clock),
-            tombstones=Tombstones(settings.cache_size),
-            revocations=Revocations(),
-            clock=self.clock,
-            report=self._report_fault,
-            digest=self.digest,
-            vault=vault,
-        )
+        self.state = self._begin_state(settings, vault)
+        self.feed = None if vault is None else self._make_feed(vault, self.state.revocations)
+        self._handover = Handover()
+        self.connections = 0
+        """Counts up when connections are to be made anew."""
+        self.look_at_files: Callable[[], None] = _nothing
+        """Looks whether the options have changed where they were read, at once."""
 
     def digest(self, content: bytes) -> bytes:
         """Name bytes by a digest that nobody else can make."""
-        return blake2b(content, digest_size=32, key=self._digest_key).digest()
+        return _digest(self._digest_key, content)
+
+    def reconfigure(self, change: Change) -> None:
+        """Put other options in force. What is under way is finished under the ones it began with.
+
+        Args:
+            change: what is different; what still holds under it is kept.
+        """
+        before, settings = self.state, change.settings
+        policy = settings.policy()
+        if settings.issuer != before.policy.issuer:
+            self.faults, self._digest_key = Faults(), token_bytes(32)
+            self.state = self._begin_state(settings, None)
+            self.state.host = before.host
+        else:
+            before.cache.retime(settings.cache_ttl, settings.negative_cache_ttl, settings.stale_if_error)
+            cache = _cache(settings, self.clock) if change.judgement else before.cache
+            state = copy(before)
+            state.adopt(policy, cache)
+            self.state = state
+        self._handover.note(before.policy, policy, self.clock.monotonic())
+        self.error_style = ErrorStyle(settings.realm, settings.error_format, settings.verbose_errors)
+        self.token_methods = TokenMethods(settings.max_token_length, settings.query_token, settings.form_token)
+        self.settings = settings
+        self.connections += change.connections
 
     def begin(self, request: RequestParts, requirement: Requirement) -> Principal | Unknown:
         """Judge a request by what is known; where that is nothing, return what is to be found out.
@@ -113,7 +162,7 @@ class Core:
             now = self.clock.monotonic()
             entry = self.state.cache.find(key, now)
             if entry is None:
-                return Unknown(Presented(key, credential.token), requirement)
+                return Unknown(Presented(key, credential.token, peer=request.peer), requirement)
             if now >= entry.soft_end and self.state.cache.take_refresh(key, entry):
                 renewed = Presented(key, credential.token, ahead=True)
                 self._refresh(key, lambda: self.find_out(renewed))
@@ -130,6 +179,8 @@ class Core:
             VerificationUnavailable: as above.
         """
         try:
+            if _is_rate_limited(verdict):
+                raise self._too_many_tokens(verdict)
             return self._admit(verdict, unknown.requirement)
         except (BearerTokenError, VerificationUnavailable) as error:
             self._report_refusal(error, unknown.presented.key)
@@ -139,8 +190,58 @@ class Core:
         """Find out about a token, remember it and report it."""
         started = self.clock.monotonic()
         verdict = yield from validate(self.state, presented)
-        self.tell(_validated(presented.key, verdict, self.clock.monotonic() - started))
+        if not _is_rate_limited(verdict):
+            self.tell(_validated(presented.key, verdict, self.clock.monotonic() - started))
         return verdict
+
+    def note(self, revocation: Revocation) -> bool:
+        """Note a revocation, and have the other workers told; say whether it says anything that was not known."""
+        is_news = self.state.revocations.add(revocation, now=self.clock.monotonic(), wall=self.clock.wall())
+        if is_news and self.feed is not None:
+            self.feed.note(revocation)
+        return is_news
+
+    def revoke(self, named: Mapping[str, object], before: object) -> None:
+        """Note what a caller wants revoked.
+
+        Raises:
+            TypeError: as :meth:`resource_server.ResourceServer.revoke` says.
+            ValueError: as above.
+        """
+        now, memory = self.clock.wall(), self.settings.revocation_memory
+        kind, value, moment = read_demand(named, before, now=now, memory=memory)
+        if kind == "token":
+            token = value if isinstance(value, bytes) else str(value).encode()
+            revoked = revoke_token(self.state, token, self.digest(token), now=now, memory=memory)
+        else:
+            revoked = [Revocation(kind, str(value), moment, max(now, moment) + memory)]
+        for revocation in revoked:
+            self.note(revocation)
+
+    def receive(self, token: bytes) -> Flow[int | EventRefusal | Unavailable]:
+        """Receive what the authorization server tells unasked; return how many revocations are news."""
+        found = yield from receive(self.state, token, self._notice_rules())
+        if isinstance(found, Unavailable):
+            return found
+        if isinstance(found, str):
+            self.tell(SecurityEventReceived(found, 0, self.settings.issuer))
+            return found
+        news = sum([self.note(revocation) for revocation in found])
+        self.tell(SecurityEventReceived(None, news, self.settings.issuer))
+        return news
+
+    def acknowledge(self, outcome: int | EventRefusal | Unavailable) -> int:
+        """Raise what :meth:`receive` has found wrong with a token.
+
+        Raises:
+            SecurityEventRefused: it is not accepted.
+            VerificationUnavailable: it cannot be verified at the moment, and should be sent again.
+        """
+        if isinstance(outcome, Unavailable):
+            raise VerificationUnavailable(DEFAULT_RETRY_AFTER if outcome.retry_after is None else outcome.retry_after)
+        if isinstance(outcome, str):
+            raise SecurityEventRefused(outcome)
+        return outcome
 
     def preparations(self) -> list[tuple[tuple[str, str], Callable[[], Flow[object]]]]:
         """Return what to fetch ahead of the first request, one after the other, each under the key it is shared by."""
@@ -150,9 +251,21 @@ class Core:
         if (introspects and settings.introspection_endpoint is None) or (verifies and settings.jwks_uri is None):
             # Under a key of its own: the flow joins the one called "metadata", and would wait for itself.
             found.append((state.flight("start"), lambda: discover(state)))
-        if verifies and state.keys.needs_fetch(self.clock.monotonic()):
+        if verifies and state.keys.needs_fetch(self.clock.monotonic(), settings.fallback_max_age):
             found.append((state.flight("jwks"), lambda: fetch_keys(state)))
+        if state.vault is not None:
+            vault = state.vault
+            found.append((state.flight("store"), lambda: greet(vault)))
         return found
+
+    @property
+    def introspection_endpoint(self) -> str | None:
+        """Where tokens will be introspected, as far as that is known."""
+        if self.settings.strategy == "jwks":
+            return None
+        metadata = self.state.metadata
+        found = None if metadata is None else metadata.introspection_endpoint
+        return self.settings.introspection_endpoint or found
 
     def tell(self, event: Event) -> None:
         """Tell the observer."""
@@ -172,8 +285,61 @@ class Core:
         authorize(principal, requirement)
         return principal
 
+    def _notice_rules(self) -> NoticeRules:
+        settings = self.settings
+        ours = settings.audience if settings.client_id is None else (*settings.audience, settings.client_id)
+        return NoticeRules(
+            issuer=settings.issuer,
+            audience=frozenset(ours),
+            algorithms=frozenset(settings.algorithms),
+            memory=settings.revocation_memory,
+            leeway=settings.leeway,
+        )
+
+    def _too_many_tokens(self, limited: Unavailable) -> InvalidToken | TooManyTokens:
+        if self.settings.rate_limited_status == TooManyTokens.status:
+            return TooManyTokens(limited.retry_after or 0.0)
+        return InvalidToken("rate_limited")
+
+    def report_store(self, cause: str | None) -> None:
+        """Tell the observer that the store has ceased to answer, and why, or with ``None`` that it answers again."""
+        issuer = self.settings.issuer
+        self.tell(StoreAvailable(issuer) if cause is None else StoreUnavailable(cause, issuer))
+
+    def _make_feed(self, vault: Vault, revocations: Revocations) -> Feed:
+        memory = self.settings.revocation_memory
+        return Feed(vault, revocations, clock=self.clock, memory=memory, report=self._report_feed)
+
+    def _report_feed(self, cause: str | None) -> None:
+        issuer = self.settings.issuer
+        self.tell(RevocationFeedAvailable(issuer) if cause is None else RevocationFeedUnavailable(cause, issuer))
+
+    def _report_forgotten(self) -> None:
+        self.tell(RevocationsForgotten(self.settings.issuer))
+
+    def _begin_state(self, settings: Settings, vault: Vault | None) -> IssuerState:
+        state = IssuerState(
+            settings.policy(),
+            cache=_cache(settings, self.clock),
+            tombstones=Tombstones(settings.cache_size),
+            revocations=Revocations(leeway=settings.leeway, on_full=self._report_forgotten),
+            clock=self.clock,
+            report=self._report_fault,
+            digest=partial(_digest, self._digest_key),
+            vault=vault,
+        )
+        state.other_client = self._other_client
+        return state
+
+    def _other_client(self, refused: Policy) -> ClientCredentials | None:
+        """Return the credentials that have replaced those of a policy, or for a while those that it has replaced."""
+        if self.state.policy.client == refused.client:
+            self.look_at_files()
+        return self._handover.other(refused, self.state.policy, self.clock.monotonic())
+
     def _report_fault(self, endpoint: str, fault: Unavailable) -> None:
         issuer = self.settings.issuer
+        self.faults.note(endpoint, fault, self.clock.monotonic())
         if fault.fault == "configuration":
             self.tell(ConfigurationFault(endpoint, fault.cause, issuer))
         else:
@@ -181,10 +347,20 @@ class Core:
 
     def _report_refusal(self, error: BearerTokenError | VerificationUnavailable, key: bytes | None) -> None:
         fingerprint = None if key is None else _fingerprint(key)
-        if isinstance(error, VerificationUnavailable) or error.reason == "unavailable":
+        if isinstance(error, TooManyTokens):
+            self.tell(RequestRefused(error.status, None, "rate_limited", fingerprint))
+        elif isinstance(error, VerificationUnavailable) or error.reason == "unavailable":
             self.tell(RequestUnverifiable(error.status, fingerprint))
         else:
             self.tell(RequestRefused(error.status, error.error, error.reason, fingerprint))
+
+
+def _nothing() -> None:
+    """Look at no files: there are none."""
+
+
+def _digest(key: bytes, content: bytes) -> bytes:
+    return blake2b(content, digest_size=32, key=key).digest()
 
 
 def _cache(settings: Settings, clock: Clock) -> VerdictCache:
@@ -196,6 +372,10 @@ def _cache(settings: Settings, clock: Clock) -> VerdictCache:
         stale_if_error=settings.stale_if_error,
         chance=clock.chance,
     )
+
+
+def _is_rate_limited(verdict: Verdict) -> TypeGuard[Unavailable]:
+    return isinstance(verdict, Unavailable) and verdict.cause == RATE_LIMITED
 
 
 def _fingerprint(key: bytes) -> str:

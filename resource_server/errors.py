@@ -10,6 +10,7 @@
         InsufficientScope              403, the token is good and grants too little
       VerificationUnavailable          503 + Retry-After, where an outage is configured to be answered so
         TooManyTokens                  429 + Retry-After, where one client has too many unknown tokens looked up
+      SecurityEventRefused             400: what was sent as a security event or a logout token is not accepted
       ConfigurationError(ValueError)   at construction only (and where an application was never installed)
 
 ``error_description`` is constant per class: what went wrong with one token is told to the log (``reason``), not to
@@ -40,6 +41,16 @@ Reason = Literal[
     "wrong_type",
 ]
 """Why a token was refused; for logs and events, and for clients only in verbose mode."""
+
+EventRefusal = Literal["authentication_failed", "invalid_audience", "invalid_issuer", "invalid_key", "invalid_request"]
+"""Why a Security Event Token was refused, in the words of RFC 8935 section 2.4."""
+_EVENT_REFUSALS: dict[EventRefusal, str] = {
+    "authentication_failed": "The signature is not the issuer's",
+    "invalid_audience": "The token is not meant for this recipient",
+    "invalid_issuer": "The issuer is not the one this recipient trusts",
+    "invalid_key": "The key or the algorithm of the signature is not acceptable",
+    "invalid_request": "The token is malformed, expired or of the wrong type",
+}
 
 
 class ResourceServerError(Exception):
@@ -122,3 +133,21 @@ class TooManyTokens(VerificationUnavailable):
     """One client has sent more unknown tokens than it may have looked up, and that is configured to be a 429."""
 
     status = 429
+
+
+class SecurityEventRefused(ResourceServerError):  # noqa: N818 - named for what happened, like the others
+    """A Security Event Token or a logout token that is not accepted (RFC 8935 section 2.4).
+
+    Args:
+        error: which of the standard's codes fits.
+    """
+
+    status: ClassVar[int] = 400
+    error: EventRefusal
+    error_description: str
+
+    def __init__(self, error: EventRefusal) -> None:
+        """Keep the code, and the constant description that goes with it."""
+        super().__init__(error)
+        self.error = error
+        self.error_description = _EVENT_REFUSALS[error]

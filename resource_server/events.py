@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from resource_server.errors import Reason
+from resource_server.errors import EventRefusal, Reason
 from resource_server.principal import Assurance
 
 
@@ -66,7 +66,85 @@ class ConfigurationFault:
     issuer: str
 
 
-Event = TokenValidated | RequestRefused | RequestUnverifiable | AuthorizationServerUnavailable | ConfigurationFault
+@dataclass(frozen=True, slots=True)
+class ConfigurationReloaded:
+    """The options were read again, and others are in force."""
+
+    changed: tuple[str, ...]
+    """The names of the options that took effect; none where only a file of certificates has other content."""
+    at_a_restart: tuple[str, ...]
+    """The names of those that have changed too, and take effect when the process starts anew."""
+    issuer: str
+
+
+@dataclass(frozen=True, slots=True)
+class StoreUnavailable:
+    """The store that all workers share does not answer: more is asked of the authorization server meanwhile.
+
+    Told once, until it answers again.
+    """
+
+    cause: str
+    issuer: str
+
+
+@dataclass(frozen=True, slots=True)
+class StoreAvailable:
+    """It answers again."""
+
+    issuer: str
+
+
+@dataclass(frozen=True, slots=True)
+class RevocationFeedUnavailable:
+    """Revocations do not reach this worker from the others, or the others from this one. Nothing is lost by it.
+
+    Told once, until they do again.
+    """
+
+    cause: str
+    issuer: str
+
+
+@dataclass(frozen=True, slots=True)
+class RevocationFeedAvailable:
+    """They do again."""
+
+    issuer: str
+
+
+@dataclass(frozen=True, slots=True)
+class RevocationsForgotten:
+    """There are more revocations than are remembered; the oldest are not in force any more. Told once."""
+
+    issuer: str
+
+
+@dataclass(frozen=True, slots=True)
+class SecurityEventReceived:
+    """The authorization server, or whoever pretends to be it, has told something unasked."""
+
+    error: EventRefusal | None
+    """Why it was refused, where it was."""
+    revocations: int
+    """How many revocations it has brought that were not known."""
+    issuer: str
+
+
+Event = (
+    TokenValidated
+    | SecurityEventReceived
+    | RequestRefused
+    | RequestUnverifiable
+    | AuthorizationServerUnavailable
+    | ConfigurationFault
+    | ConfigurationReloaded
+    | StoreUnavailable
+    | StoreAvailable
+    | RevocationFeedUnavailable
+    | RevocationFeedAvailable
+    | RevocationsForgotten
+)
 Observer = Callable[[Event], None]
 """Called with every event, on the event loop: it must be quick. What it raises is reported and goes no further."""
 
@@ -102,6 +180,23 @@ class LoggingObserver:
                     "authorization_server_unavailable endpoint=%s cause=%s retry_after=%s issuer=%s",
                     event.endpoint, event.cause, event.retry_after, event.issuer,
                 )  # fmt: skip
+        elif isinstance(event, StoreUnavailable):
+            if self._is_news(event.issuer, "store", event.cause):
+                self._logger.warning("store_unavailable cause=%s issuer=%s", event.cause, event.issuer)
+        elif isinstance(event, RevocationFeedUnavailable):
+            if self._is_news(event.issuer, "revocations", event.cause):
+                self._logger.warning("revocation_feed_unavailable cause=%s issuer=%s", event.cause, event.issuer)
+        else:
+            self._write_what_is_told_once(event)
+
+    def _write_what_is_told_once(self, event: Event) -> None:
+        if isinstance(event, RevocationsForgotten):
+            self._logger.error("revocations_forgotten issuer=%s", event.issuer)
+        elif isinstance(event, ConfigurationReloaded):
+            self._logger.info(
+                "configuration_reloaded changed=%s at_a_restart=%s issuer=%s",
+                ",".join(event.changed), ",".join(event.at_a_restart), event.issuer,
+            )  # fmt: skip
         else:
             self._logger.debug("%s", event)
 

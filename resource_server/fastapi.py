@@ -331,8 +331,8 @@ class _Call:
 
     async def _read_parts(self) -> RequestParts:
         """Collect what is judged: no body, but a short form where a token may be in it, kept for the application."""
-        scope = self.scope
-        parts = RequestParts(scope.get("method", "GET"), scope["headers"], scope["query_string"])
+        scope, peer = self.scope, (self.scope.get("client") or (None,))[0]
+        parts = RequestParts(scope.get("method", "GET"), scope["headers"], scope["query_string"], peer=peer)
         if (
             not self.guard.server.token_methods.form
             or parts.method in ("GET", "HEAD")

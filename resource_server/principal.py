@@ -5,10 +5,14 @@ References: RFC 7662 section 2.2, RFC 9068 section 2.2
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, Never, Self
+from typing import Any, Never, Protocol, Self
+
+from resource_server.errors import ConfigurationError
+from resource_server.lease import Lease, UntilExpiry
 
 Claims = Mapping[str, Any]
 """Claims as an application sees them: read-only at every depth."""
@@ -61,8 +65,22 @@ class Assurance(StrEnum):
 _RANK = {Assurance.INTROSPECTED: 2, Assurance.STALE: 1, Assurance.LOCAL: 0}
 
 
+class Tied(Protocol):
+    """The server that made a principal, as far as a lease needs it."""
+
+    def lease(self, principal: Principal, request: object, recheck: float | None, /) -> Lease:
+        """Make a lease."""
+        ...
+
+
+class _Rope:
+    """The place for the tie. It is no field: what is compared, copied, pickled or shown is the principal alone."""
+
+    __slots__ = ("_tie",)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Principal:
+class Principal(_Rope):
     """The party a request acts for. Immutable, so that one value may serve many requests."""
 
     subject: str | None = None
@@ -91,3 +109,39 @@ class Principal:
     """Which rung of the ladder answered."""
     claims: Claims = field(default_factory=lambda: NO_CLAIMS, repr=False, hash=False)
     """Every member of the introspection answer or of the JWT; personal data, so not in the ``repr``."""
+
+    def lease(self, request: object = None, *, recheck: float | None = None) -> Lease:
+        """Make a lease for a stream, which tells when it must end.
+
+        Without a request it ends when the token expires, and when a revocation of it becomes known to this process.
+        With one the token is also validated again from time to time, as for a new request: the lease ends when that
+        would be refused, an outage that nothing bridges included.
+
+        Args:
+            request: the request or the WebSocket that the stream belongs to, its ASGI scope, or the token itself. Only
+                the token is kept.
+            recheck: seconds between two validations; by default ``cache_ttl``.
+
+        Returns:
+            The lease, to be entered with ``async with``, or in a thread with ``with``.
+
+        Raises:
+            ConfigurationError: there is no token in the request, or ``recheck`` is no number of seconds.
+            InvalidRequest: the request holds more than one token.
+
+        References: RFC 6750 section 5.2
+        """
+        if recheck is not None and (request is None or not 0 < recheck < math.inf):
+            raise ConfigurationError(f"recheck must be a number of seconds, beside a request (got {recheck!r})")
+        tie = tie_of(self)
+        return Lease(UntilExpiry(self.expires_at)) if tie is None else tie.lease(self, request, recheck)
+
+
+def bind(principal: Principal, tie: Tied) -> None:
+    """Tie a principal to the server that has just made it, before anybody else sees it."""
+    object.__setattr__(principal, "_tie", tie)
+
+
+def tie_of(principal: Principal) -> Tied | None:
+    """Return what ties a principal to its server; ``None`` where it was made by hand, copied or unpickled."""
+    return getattr(principal, "_tie", None)

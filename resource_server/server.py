@@ -7,7 +7,9 @@ needs no start: whatever it lacks it fetches when it is first needed.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, Unpack
 from weakref import WeakKeyDictionary
@@ -15,6 +17,8 @@ from weakref import WeakKeyDictionary
 from resource_server._core import Core, Unknown
 from resource_server._facade import Facade
 from resource_server._protocol.messages import RequestParts
+from resource_server._reload import Files
+from resource_server._validation.breaker import BreakerStatus
 from resource_server._validation.flow import Flow
 from resource_server._validation.state import Clock
 from resource_server._validation.verdict import Verdict
@@ -24,7 +28,8 @@ from resource_server.requirements import ANY_TOKEN, Requirement
 
 if TYPE_CHECKING:
     from resource_server._runtime.drive import Driver, Store
-    from resource_server._runtime.exchange import Client, Transport
+    from resource_server._runtime.exchange import Client, Exchange, Transport
+    from resource_server._runtime.feed import FeedTasks
     from resource_server.settings import Options
 
 
@@ -59,8 +64,10 @@ class ResourceServer(Facade):
 
         settings = Settings.build(**options)
         super().__init__(Core(settings, clock=clock, observer=observer, refresh=self._begin_refresh))
+        self._core.state.host = self
         self._client, self._transport = client, transport
         self._drivers: WeakKeyDictionary[asyncio.AbstractEventLoop, Driver] = WeakKeyDictionary()
+        self._feeds: WeakKeyDictionary[asyncio.AbstractEventLoop, FeedTasks] = WeakKeyDictionary()
 
     @classmethod
     def from_env(
@@ -84,10 +91,11 @@ class ResourceServer(Facade):
         Raises:
             ConfigurationError: an option's value is not acceptable.
         """
-        from resource_server.settings import Settings  # noqa: PLC0415 - as above
-
-        found = Settings.from_env(**options).model_dump(exclude_unset=True)
-        return cls(client=client, transport=transport, observer=observer, clock=clock, **found)
+        files = Files(options)
+        found = files.read().model_dump(exclude_unset=True)
+        server = cls(client=client, transport=transport, observer=observer, clock=clock, **found)
+        server._follow(files)
+        return server
 
     def __repr__(self) -> str:
         """Name the issuer; nothing secret."""
@@ -113,14 +121,45 @@ class ResourceServer(Facade):
         known = self._core.begin(request, requirement)
         return await self._find_out(known) if isinstance(known, Unknown) else known
 
+    async def receive(self, token: bytes) -> int:
+        """Receive what the authorization server tells unasked: a Security Event Token, or a logout token.
+
+        What it revokes is revoked from this moment on. One that comes again says nothing new, and is no mistake.
+
+        Args:
+            token: its exact bytes.
+
+        Returns:
+            How many revocations it has brought that were not known.
+
+        Raises:
+            SecurityEventRefused: it is not accepted.
+            VerificationUnavailable: it cannot be verified at the moment, and should be sent again.
+
+        References: RFC 8417 section 2, RFC 8935 section 2, OpenID Connect Back-Channel Logout 1.0 section 2.6
+        """
+        key = ("event", self._core.digest(token))
+        return self._core.acknowledge(await self._driver().share(key, lambda: self._core.receive(token)))
+
     async def start(self) -> None:
-        """Fetch metadata and keys ahead of the first request. Optional; a failure is reported and stops nothing."""
+        """Fetch metadata and keys ahead of the first request. Optional; a failure is reported and stops nothing.
+
+        Takes no longer than ``timeout``: what has not been answered by then goes on in the background.
+        """
         driver = self._driver()
-        for key, flow in self._core.preparations():
-            await driver.share(key, flow)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self.settings.timeout):
+                for key, flow in self._core.preparations():
+                    await driver.share(key, flow)
+                if self._core.introspection_endpoint is not None:
+                    await driver.warm(self._core.introspection_endpoint)
+                await self._catch_up()
 
     async def aclose(self) -> None:
         """Close the connections of this event loop; the server can still be used and opens new ones."""
+        feed = self._feeds.pop(asyncio.get_running_loop(), None)
+        if feed is not None:
+            await feed.aclose(self.settings.cache_timeout)
         driver = self._drivers.pop(asyncio.get_running_loop(), None)
         if driver is not None:
             await driver.aclose()
@@ -138,10 +177,16 @@ class ResourceServer(Facade):
 
     async def _find_out(self, unknown: Unknown) -> Principal:
         presented = unknown.presented
+        self._look_at_files()
         verdict = await self._driver().share(presented.key, lambda: self._core.find_out(presented))
         return self._core.complete(unknown, verdict)
 
+    def _stores_seen(self) -> Iterable[BreakerStatus]:
+        seen = [driver.store_status for driver in list(self._drivers.values())]
+        return [status for status in seen if status is not None]
+
     def _begin_refresh(self, key: bytes, flow: Callable[[], Flow[Verdict]]) -> None:
+        self._look_at_files()
         self._driver().begin(key, flow)
 
     def _driver(self) -> Driver:
@@ -149,20 +194,49 @@ class ResourceServer(Facade):
         driver = self._drivers.get(loop)
         if driver is None:
             from resource_server._runtime.drive import Driver  # noqa: PLC0415 - httpx is loaded when first needed
-            from resource_server._runtime.exchange import Exchange  # noqa: PLC0415 - as above
 
-            settings = self.settings
-            exchange = Exchange(
-                timeout=settings.timeout,
-                attempt_timeout=settings.attempt_timeout,
-                places=settings.max_concurrent_calls,
-                client=self._client,
-                transport=self._transport,
-                ca_file=None if settings.ca_file is None else str(settings.ca_file),
-                trust_env=settings.trust_env,
-            )
-            driver = self._drivers[loop] = Driver(exchange, self._open_store())
+            connections = self._core.connections
+            driver = self._drivers[loop] = Driver(self._open_exchange(), self._open_store())
+            driver.connections = connections
+            self._start_feed()
+        elif driver.connections != self._core.connections:
+            driver.connections = self._core.connections
+            driver.replace(self._open_exchange())
         return driver
+
+    def _open_exchange(self) -> Exchange:
+        from resource_server._runtime.exchange import Exchange  # noqa: PLC0415 - httpx is loaded when first needed
+
+        settings = self.settings
+        return Exchange(
+            timeout=settings.timeout,
+            attempt_timeout=settings.attempt_timeout,
+            places=settings.max_concurrent_calls,
+            client=self._client,
+            transport=self._transport,
+            ca_file=None if settings.ca_file is None else str(settings.ca_file),
+            trust_env=settings.trust_env,
+        )
+
+    def _start_feed(self) -> None:
+        feed, url = self._core.feed, self.settings.cache_url
+        if feed is None or url is None:
+            return
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:
+            return
+        if loop not in self._feeds:
+            from resource_server._runtime.feed import FeedTasks  # noqa: PLC0415 - for who has a store
+            from resource_server.stores.valkey_stream import ValkeyStream  # noqa: PLC0415 - an extra
+
+            self._feeds[loop] = FeedTasks(feed, partial(ValkeyStream, url.get_secret_value(), feed.stream))
+
+    async def _catch_up(self) -> None:
+        """Hear what has been revoked before this worker was there."""
+        feed = self._feeds.get(asyncio.get_running_loop())
+        if feed is not None:
+            await feed.catch_up()
 
     def _open_store(self) -> Store | None:
         url = self.settings.cache_url
@@ -170,4 +244,6 @@ class ResourceServer(Facade):
             return None
         from resource_server.stores.valkey import ValkeyStore  # noqa: PLC0415 - an extra
 
-        return ValkeyStore(url.get_secret_value(), timeout=self.settings.cache_timeout, clock=self._core.clock)
+        core = self._core
+        timeout = self.settings.cache_timeout
+        return ValkeyStore(url.get_secret_value(), timeout=timeout, clock=core.clock, report=core.report_store)

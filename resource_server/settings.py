@@ -11,6 +11,7 @@ import re
 import ssl
 from collections.abc import Iterable
 from difflib import get_close_matches
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypedDict
 
@@ -32,6 +33,8 @@ from resource_server._protocol.grammar import is_quotable
 from resource_server._protocol.jwks import ALGORITHMS
 from resource_server._protocol.jwt_access_token import REQUIRED_CLAIMS, JWTProfile
 from resource_server._protocol.problem import ErrorFormat
+from resource_server._protocol.shape import TokenFormat, TokenShape
+from resource_server._protocol.store_url import read_store_url
 from resource_server._protocol.urls import url_problem
 from resource_server._validation.state import Policy, Strategy
 from resource_server._validation.vault import Vault
@@ -55,7 +58,6 @@ def _number(value: object) -> object:
 Words = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_words)]
 Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=1)]
-TokenFormat = Literal["any", "jwt", "opaque"]
 MIN_SECRET_BYTES = 32
 
 
@@ -166,8 +168,11 @@ class Settings(BaseSettings):
     cache_timeout: float = Field(
         default=0.05, gt=0, le=5, description="Seconds a request waits for the shared store before it goes on without."
     )
-    revocation_memory: Seconds = Field(
-        default=86_400.0, description="Seconds a revocation is remembered: as long as a token lives at most."
+    revocation_memory: float = Field(
+        default=86_400.0,
+        gt=0,
+        allow_inf_nan=False,
+        description="Seconds a revocation is remembered: as long as a token lives at most.",
     )
     token_format: TokenFormat = Field(
         default="any", description="The kind of token accepted; the others are refused before anybody is asked."
@@ -237,6 +242,16 @@ class Settings(BaseSettings):
             raise ValueError(message)
         return realm
 
+    @field_validator("cache_url")
+    @classmethod
+    def _usable_store(cls, url: SecretStr | None) -> SecretStr | None:
+        if url is not None:
+            read_store_url(url.get_secret_value())
+            if find_spec("redis") is None:
+                message = "needs the extra valkey: pip install 'resource-server[valkey]'"
+                raise ValueError(message)
+        return url
+
     @field_validator("cache_secret")
     @classmethod
     def _strong_secret(cls, secret: SecretStr | None) -> SecretStr | None:
@@ -274,6 +289,9 @@ class Settings(BaseSettings):
             raise ValueError(message)
         if self.strategy != "introspect" and not self.audience:
             message = f"strategy {self.strategy!r} verifies JWTs, which needs audience (RFC 9068 section 4)"
+            raise ValueError(message)
+        if (self.strategy, self.token_format) == ("jwks", "opaque"):
+            message = "token_format 'opaque' leaves nothing to accept: strategy 'jwks' verifies JWTs only"
             raise ValueError(message)
         if self.cache_url is not None and not (self.cache_secret or self.client_secret):
             message = "cache_url needs cache_secret, where there is no client_secret to make it from"
@@ -375,6 +393,9 @@ class Settings(BaseSettings):
             fallback_on_configuration_fault=self.fallback_on_configuration_fault,
             cross_check=self.cross_check,
             allow_insecure_http=self.allow_insecure_http,
+            shape=self._shape(),
+            rate_limit=self.rate_limit,
+            rate_limit_burst=self.rate_limit_burst,
         )
 
     @property
@@ -389,6 +410,13 @@ class Settings(BaseSettings):
         secret = self.cache_secret or self.client_secret
         identity = (self.issuer, self.client_id or "", self.introspection_endpoint or "", *self.audience)
         return Vault((secret or SecretStr("")).get_secret_value().encode(), identity)
+
+    def _shape(self) -> TokenShape:
+        pattern = None if self.token_pattern is None else re.compile(self.token_pattern, re.ASCII)
+        kind = self.token_format
+        if self.strategy == "jwks" and kind == "any":
+            kind = "jwt"  # nobody could verify anything else
+        return TokenShape(kind, frozenset(self.algorithms), pattern)
 
     def _client(self) -> ClientCredentials | None:
         if self.client_id is None or self.client_secret is None:
@@ -442,7 +470,8 @@ def _configuration_error(error: ValidationError, options: dict[str, Any]) -> Con
     lines: list[str] = []
     for problem in error.errors(include_url=False, include_context=False):
         name = str(problem["loc"][0]) if problem["loc"] else ""
-        shown = f" (got {options[name]!r})" if name in options and "secret" not in name else ""
+        is_shown = name in options and name != "cache_url" and "secret" not in name
+        shown = f" (got {options[name]!r})" if is_shown else ""
         text = str(problem["msg"]).removeprefix("Value error, ")
         if problem["type"] == "missing":
             text, shown = f"is required (in the environment: {ENV_PREFIX}{name.upper()})", ""

@@ -59,28 +59,37 @@ OPTIONS: dict[str, tuple[str, ...]] = {
 NAMES: dict[str, dict[str, tuple[str, ...]]] = {
     "Judging requests": {
         "resource_server.server": ("ResourceServer",),
+        "resource_server.blocking": ("BlockingResourceServer",),
         "resource_server.settings": ("Settings",),
         "resource_server._protocol.messages": ("RequestParts",),
         "resource_server._validation.state": ("Clock",),
     },
-    "Who is calling": {"resource_server.principal": ("Principal", "Assurance")},
+    "Who is calling": {
+        "resource_server.principal": ("Principal", "Assurance"),
+        "resource_server.lease": ("Lease",),
+    },
+    "How it is": {"resource_server.health": ("Health", "Check")},
     "What a route demands": {
         "resource_server.requirements": ("ANY_TOKEN", "Requirement", "Scopes", "all_of", "any_of", "authorize"),
     },
     "Refusals": {
         "resource_server.errors": (
             "ResourceServerError", "BearerTokenError", "MissingToken", "InvalidRequest", "InvalidToken",
-            "InsufficientScope", "VerificationUnavailable", "TooManyTokens", "ConfigurationError",
+            "InsufficientScope", "VerificationUnavailable", "TooManyTokens", "SecurityEventRefused",
+            "ConfigurationError",
         ),
         "resource_server._protocol.challenge": ("Challenge", "parse_challenges"),
     },
     "Events": {
         "resource_server.events": (
             "Event", "TokenValidated", "RequestRefused", "RequestUnverifiable", "AuthorizationServerUnavailable",
-            "ConfigurationFault", "Observer", "LoggingObserver",
+            "ConfigurationFault", "ConfigurationReloaded", "StoreUnavailable", "StoreAvailable",
+            "RevocationFeedUnavailable", "RevocationFeedAvailable", "RevocationsForgotten", "SecurityEventReceived",
+            "Observer", "LoggingObserver",
         ),
     },
     "`resource_server.fastapi`": {"resource_server.fastapi": ("install", "require")},
+    "`resource_server.receiver`": {"resource_server.receiver": ("EventReceiver",)},
     "`resource_server.testing`": {"resource_server.testing": ("principal_override", "assert_challenge")},
 }  # fmt: skip
 """Every public name of the library, by what it is about and by the module that defines it."""
@@ -89,6 +98,7 @@ MOCK_NAMES: dict[str, dict[str, tuple[str, ...]]] = {
     "The authorization server": {
         "mock_as.mock": ("MockAS",),
         "mock_as.verbs": ("Verbs",),
+        "mock_as.tokens.notices": ("Notices",),
         "mock_as.issuer": ("Issuer",),
         "mock_as.state": ("State",),
         "mock_as.tenants": ("Tenant", "Landlord"),
@@ -254,7 +264,8 @@ def _heading(node: ast.stmt) -> list[str]:
         return _call("".join(prefix for prefix, holds in prefixes.items() if holds) + node.name, node)
     if isinstance(node, ast.AnnAssign) and isinstance(node.value, ast.Call) and ast.unparse(node.value.func) == "field":
         node.value = next((option.value for option in node.value.keywords if option.arg == "default"), None)
-    return [ast.unparse(node)]
+    text = ast.unparse(node)
+    return [text] if len(text) <= WIDTH else re.split(r"(?<= \|) ", text)
 
 
 def _call(name: str, node: ast.stmt) -> list[str]:

@@ -17,10 +17,11 @@ from resource_server import (
     InvalidToken,
     MissingToken,
     ResourceServerError,
+    SecurityEventRefused,
     VerificationUnavailable,
 )
 from resource_server._protocol.grammar import is_error_text
-from resource_server.errors import Reason
+from resource_server.errors import EventRefusal, Reason
 
 REFUSALS = [MissingToken, InvalidRequest, InvalidToken, InsufficientScope]
 EACH = pytest.mark.parametrize("kind", REFUSALS, ids=lambda kind: kind.__name__)
@@ -59,10 +60,19 @@ def test_tree() -> None:
     assert issubclass(ConfigurationError, ValueError)
     assert not issubclass(VerificationUnavailable, BearerTokenError)
     leaves = {kind for kind in ResourceServerError.__subclasses__() if kind.__module__ == "resource_server.errors"}
-    assert leaves == {BearerTokenError, VerificationUnavailable, ConfigurationError}
+    assert leaves == {BearerTokenError, VerificationUnavailable, SecurityEventRefused, ConfigurationError}
     assert {kind for kind in BearerTokenError.__subclasses__() if kind.__module__ == "resource_server.errors"} == set(
         REFUSALS
     )
+
+
+@pytest.mark.parametrize("code", get_args(EventRefusal))
+def test_refused_events(code: EventRefusal) -> None:
+    """RFC 8935 §2.4: each code has a description that is constant, and both are all that an exception shows."""
+    error = SecurityEventRefused(code)
+    assert (error.status, error.error, str(error)) == (400, code, code)
+    assert error.error_description == SecurityEventRefused(code).error_description
+    assert is_error_text(error.error_description)
 
 
 @EACH

@@ -12,15 +12,19 @@ from resource_server import Assurance, Event, LoggingObserver
 from resource_server.events import (
     AuthorizationServerUnavailable,
     ConfigurationFault,
+    ConfigurationReloaded,
     RequestRefused,
     RequestUnverifiable,
+    StoreUnavailable,
     TokenValidated,
 )
 
 OUTAGE = AuthorizationServerUnavailable("introspection", "status_503", 7.0, "https://as.example.com")
 FAULT = ConfigurationFault("introspection", "status_401", "https://as.example.com")
+STORE = StoreUnavailable("timeout", "https://as.example.com")
 BAD_TOKEN = RequestRefused(401, "invalid_token", "inactive", "0123456789ab")
 UNVERIFIABLE = RequestUnverifiable(401, "0123456789ab")
+RELOADED = ConfigurationReloaded(("cache_ttl", "timeout"), ("cache_url",), "https://as.example.com")
 VALIDATED = TokenValidated("0123456789ab", "active", Assurance.LOCAL, None, 0.25)
 
 
@@ -59,11 +63,17 @@ def lines(caplog: pytest.LogCaptureFixture) -> list[tuple[str, str]]:
                 "issuer=https://as.example.com"
             ),
         ),
+        (STORE, "WARNING", "store_unavailable cause=timeout issuer=https://as.example.com"),
+        (
+            RELOADED,
+            "INFO",
+            "configuration_reloaded changed=cache_ttl,timeout at_a_restart=cache_url issuer=https://as.example.com",
+        ),
         (BAD_TOKEN, "DEBUG", str(BAD_TOKEN)),
         (UNVERIFIABLE, "DEBUG", str(UNVERIFIABLE)),
         (VALIDATED, "DEBUG", str(VALIDATED)),
     ],
-    ids=["configuration fault", "outage", "bad token", "unverifiable", "validated"],
+    ids=["configuration fault", "outage", "store", "reloaded", "bad token", "unverifiable", "validated"],
 )
 def test_three_kinds_that_nobody_mistakes(
     caplog: pytest.LogCaptureFixture, event: Event, level: str, text: str
@@ -74,7 +84,7 @@ def test_three_kinds_that_nobody_mistakes(
     assert [record.name for record in caplog.records] == ["resource_server"]
 
 
-@pytest.mark.parametrize("event", [FAULT, OUTAGE], ids=["configuration fault", "outage"])
+@pytest.mark.parametrize("event", [FAULT, OUTAGE, STORE], ids=["configuration fault", "outage", "store"])
 @pytest.mark.parametrize("begin", [0.0, 5.0, 1e9])
 def test_the_same_fault_is_logged_once_in_a_while(caplog: pytest.LogCaptureFixture, event: Event, begin: float) -> None:
     """A fault that lasts is one line a minute, however many requests meet it; the first one is never lost."""
@@ -129,7 +139,7 @@ def test_refusals_are_not_limited(caplog: pytest.LogCaptureFixture) -> None:
     assert len(caplog.records) == 3
 
 
-ALLOWED_TYPES = {str, int, float, type(None), Assurance}
+ALLOWED_TYPES = {str, int, float, type(None), Assurance, Ellipsis}
 
 
 @pytest.mark.rfc("7662-5-a")
@@ -138,7 +148,7 @@ def test_no_event_has_room_for_a_secret(kind: Any) -> None:
     """RFC 7662 §5: events are flat, and none has a field for a token, a claim or an exception."""
     names = {field.name for field in fields(kind)}
     known = {"fingerprint", "outcome", "assurance", "reason", "seconds", "status", "error", "endpoint", "cause"}
-    assert names <= known | {"retry_after", "issuer"}
+    assert names <= known | {"retry_after", "issuer", "changed", "at_a_restart", "revocations"}
     for hint in get_type_hints(kind).values():
         parts = [part for option in (get_args(hint) or (hint,)) for part in (get_args(option) or (option,))]
         assert all(isinstance(part, str) or part in ALLOWED_TYPES for part in parts)

@@ -17,13 +17,17 @@ PUBLIC = """
 ANY_TOKEN
 Assurance
 BearerTokenError
+BlockingResourceServer
 Challenge
+Check
 Clock
 ConfigurationError
 Event
+Health
 InsufficientScope
 InvalidRequest
 InvalidToken
+Lease
 LoggingObserver
 MissingToken
 Observer
@@ -33,6 +37,7 @@ Requirement
 ResourceServer
 ResourceServerError
 Scopes
+SecurityEventRefused
 Settings
 TooManyTokens
 VerificationUnavailable

@@ -18,6 +18,7 @@ from mock_as.control import (
     issuers,
     keys,
     manual,
+    notices,
     problems,
     requests,
     state,
@@ -30,7 +31,7 @@ from mock_as.version import package_version
 
 __all__ = ["CONCERNS", "create_control_app"]
 
-CONCERNS = (state, tokens, keys, clock, faults, requests, identities, issuers, authorize)
+CONCERNS = (state, tokens, keys, clock, faults, requests, identities, issuers, authorize, notices)
 """The modules of the control plane, each of which has a router."""
 
 

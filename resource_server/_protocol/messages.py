@@ -20,6 +20,8 @@ class RequestParts(NamedTuple):
     query: bytes = b""
     form: bytes | None = None
     """The body of a form-urlencoded request, only where form tokens are enabled and one may be in it."""
+    peer: str | None = None
+    """The client's address, as the server knows it: never what a header says. ``None`` where it is not known."""
 
     def __repr__(self) -> str:
         """Show the method only: headers and query may hold a token."""
@@ -30,7 +32,7 @@ class RequestParts(NamedTuple):
 class HTTPRequest:
     """A question to an authorization server."""
 
-    method: Literal["GET", "POST"]
+    method: Literal["GET", "OPTIONS", "POST"]
     url: str = field(repr=False)
     endpoint: str
     """Which endpoint this is, for events: ``introspection``, ``jwks`` or ``metadata``."""

@@ -110,7 +110,7 @@ def _render_refusal(  # noqa: PLR0913 - the key of a cache: everything the bytes
 
 @lru_cache(maxsize=1024)
 def _render_unavailable(status: int, retry_after: int, *, oauth: bool, vary: str) -> ErrorResponse:
-    detail = "The access token cannot be verified at the moment"
+    detail = _VERBOSE["rate_limited" if status == HTTPStatus.TOO_MANY_REQUESTS else "unavailable"]
     body = _oauth_body("temporarily_unavailable", detail, ()) if oauth else _problem_body(status, None, detail, ())
     return _response(status, body, {"retry-after": str(retry_after)}, oauth=oauth, vary=vary)
 

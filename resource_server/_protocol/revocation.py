@@ -6,7 +6,7 @@ References: RFC 7009, RFC 8417, OpenID Connect Back-Channel Logout 1.0
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Literal, get_args
+from typing import Any, Literal, cast, get_args
 
 RevocationKind = Literal["token", "jti", "sub", "sid", "client_id"]
 
@@ -23,6 +23,15 @@ class Revocation:
     until: float
     """Seconds since the epoch when the last token that is meant has ended, and this can be forgotten."""
 
+    @property
+    def place(self) -> tuple[str, str]:
+        """What is revoked, whenever and however often."""
+        return self.kind, self.value
+
+    def adds_to(self, known: Revocation) -> bool:
+        """Tell whether this says more than what is known of the same place."""
+        return self.before > known.before or self.until > known.until
+
     def members(self) -> dict[str, Any]:
         """Return it as the members of a JSON object."""
         return {"kind": self.kind, "value": self.value, "before": self.before, "until": self.until}
@@ -33,7 +42,11 @@ def read_revocation(members: dict[str, Any]) -> Revocation | None:
     if members.keys() != {"kind", "value", "before", "until"}:
         return None
     kind, value, before, until = members["kind"], members["value"], members["before"], members["until"]
-    well_typed = kind in get_args(RevocationKind) and isinstance(value, str)
-    if not well_typed or not all(isinstance(moment, int | float) for moment in (before, until)):
+    well_typed = isinstance(kind, str) and kind in get_args(RevocationKind) and isinstance(value, str)
+    if not well_typed or not (_is_moment(before) and _is_moment(until)):
         return None
-    return Revocation(kind, value, before, until)
+    return Revocation(cast("RevocationKind", kind), value, before, until)
+
+
+def _is_moment(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)

@@ -15,7 +15,8 @@ def seal(content: bytes, *, key: bytes, nonce: bytes, name: bytes) -> bytes:
     Args:
         content: what to seal.
         key: 32 bytes.
-        nonce: 12 bytes, never used with this key before.
+        nonce: 12 bytes, never used with this key before. Random ones do for 2^32 seals under one key (NIST SP 800-38D
+            section 8.3).
         name: where the result will be kept; it opens nowhere else.
     """
     from cryptography.hazmat.primitives.ciphers.aead import AESGCM  # noqa: PLC0415 - heavy, and not everybody's need

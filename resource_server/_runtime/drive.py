@@ -12,6 +12,7 @@ from typing import Protocol, TypeVar, cast
 from resource_server._protocol.messages import HTTPRequest, Unavailable
 from resource_server._runtime.exchange import Exchange
 from resource_server._runtime.flights import Flights
+from resource_server._validation.breaker import BreakerStatus
 from resource_server._validation.flow import AddOnce, Effect, Flow, Join, Recall, Recalled, Sleep, StoreCall
 
 T = TypeVar("T")
@@ -19,6 +20,11 @@ T = TypeVar("T")
 
 class Store(Protocol):
     """The store that all workers share, seen from here: it answers in its own short time, or not at all."""
+
+    @property
+    def status(self) -> BreakerStatus:
+        """What has been seen of it."""
+        ...
 
     async def perform(self, call: StoreCall, /) -> Recalled | bool | None:
         """Carry out a call. Never raises; ``None`` where there is no answer."""
@@ -40,6 +46,22 @@ class Driver:
         self._exchange = exchange
         self._store = store
         self._flights = Flights()
+        self.connections = 0
+        """Tells apart which exchange this is: one counts up from another."""
+
+    def replace(self, exchange: Exchange) -> None:
+        """Send through another exchange from now on; what waits for the old one has the time to come to its end."""
+        retired, self._exchange = self._exchange, exchange
+        self._flights.start(("retired", object()), _retire(retired))
+
+    @property
+    def store_status(self) -> BreakerStatus | None:
+        """What has been seen of the store, where there is one."""
+        return None if self._store is None else self._store.status
+
+    async def warm(self, url: str) -> None:
+        """Open a connection ahead of the first question; a failure is silent."""
+        await self._exchange.warm(url)
 
     async def share(self, key: Hashable, flow: Callable[[], Flow[T]]) -> T:
         """Run a flow once for everybody who asks for it under this key at the same time.
@@ -96,6 +118,13 @@ class Driver:
             return await store.perform(call)
         self._flights.start(("store", object()), store.perform(call))
         return None
+
+
+async def _retire(exchange: Exchange) -> None:
+    try:
+        await asyncio.sleep(exchange.timeout)
+    finally:
+        await exchange.aclose()
 
 
 async def _within(waiting: Awaitable[T], deadline: float) -> T | Unavailable:

@@ -10,28 +10,59 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import AsyncIterable
+from collections.abc import Awaitable, Callable
+from contextlib import nullcontext
 from http.cookiejar import DefaultCookiePolicy
 from typing import Any, Protocol, cast
 
 import httpx
 
 from resource_server._protocol.messages import HTTPRequest, HTTPResponse, Unavailable
+from resource_server._runtime.connections import OwnConnections
+from resource_server._runtime.wire import outgoing_headers, read
 
 PLACES = 64
-"""How many introspections run at once, unless told otherwise; the others wait here. httpx's own queue must never be
-used: a request that is cancelled while it waits there can take a connection with it, for good."""
+"""How many introspections run at once, unless told otherwise; the others wait here, and in no library's queue."""
 FOR_STRANGERS = 0.75
 """The share of the places that unknown tokens can take: the others are kept for tokens that were good a moment ago."""
 MAX_WAITING = 2_000
 """How many unknown tokens may wait for a place; one more is told at once that it is crowded."""
+_WARM_BYTES = 65_536
 _CAUSES = {
+    # httpx and httpx2
     "ConnectError": "connect",
     "ConnectTimeout": "timeout",
     "TimeoutException": "timeout",
     "ReadError": "connection_lost",
     "RemoteProtocolError": "protocol",
+    # aiohttp
+    "ClientConnectorError": "connect",
+    "ClientOSError": "connection_lost",
+    "ClientPayloadError": "protocol",
+    "ClientResponseError": "protocol",
+    "ServerDisconnectedError": "protocol",
 }
+
+
+CROWDED = Unavailable("crowded", fault="crowd")
+"""Our own crowd is not the other side's silence: whoever makes the crowd must not choose the fallback."""
+_SHORT_WAIT = 0.05
+"""The share of an attempt's time that anybody may wait for a place."""
+
+
+def blame_crowd(
+    outcome: HTTPResponse | Unavailable, waited: float, left: float, whole: float
+) -> HTTPResponse | Unavailable:
+    """Blame the crowd for a timeout, where waiting for a place took the time that the answer would have had.
+
+    Args:
+        outcome: what came of the question.
+        waited: seconds until there was a place.
+        left: seconds there were then.
+        whole: seconds an attempt has otherwise.
+    """
+    late = waited > _SHORT_WAIT * whole and left < whole
+    return CROWDED if late and isinstance(outcome, Unavailable) and outcome.cause == "timeout" else outcome
 
 
 class Transport(Protocol):
@@ -47,11 +78,15 @@ class Transport(Protocol):
 class Client(Protocol):
     """What is used of a caller's own ``AsyncClient``, of httpx or of httpx2."""
 
-    def build_request(self, method: str, url: str, /, **options: Any) -> Any:  # noqa: ANN401 - httpx's own request
-        """Make a request of the client's own kind."""
+    @property
+    def build_request(self) -> Callable[..., Any]:
+        """Makes a request of the client's own kind."""
+        ...
 
-    async def send(self, request: Any, /, **options: Any) -> Any:  # noqa: ANN401 - httpx's own response
-        """Send it."""
+    @property
+    def send(self) -> Callable[..., Awaitable[Any]]:
+        """Sends it."""
+        ...
 
 
 class Places:
@@ -69,6 +104,10 @@ class Places:
         self._all = asyncio.Semaphore(count)
         self._for_strangers = asyncio.Semaphore(max(1, int(count * FOR_STRANGERS)))
         self._waiting = 0
+
+    def full(self, *, priority: bool) -> bool:
+        """Tell whether one would have to wait."""
+        return self._all.locked() or (not priority and self._for_strangers.locked())
 
     async def enter(self, *, priority: bool) -> None:
         """Wait for a place.
@@ -126,11 +165,12 @@ class Exchange:
         """Open nothing yet: connections belong to the event loop that makes them."""
         self.timeout = timeout
         self._attempt_timeout = timeout if attempt_timeout is None else attempt_timeout
-        self._own: Transport | httpx.AsyncClient | None = None
+        self._own: OwnConnections | httpx.AsyncClient | None = None
         self._client = client
         self._transport = transport
         self._ca_file = ca_file
         self._trust_env = trust_env
+        self._kept = places
         self._places = Places(places)
 
     async def send(self, request: HTTPRequest, deadline: float) -> HTTPResponse | Unavailable:
@@ -143,83 +183,90 @@ class Exchange:
         if request.endpoint != "introspection":
             # Keys and metadata are asked for once at a time, and must not wait behind a crowd of tokens.
             return await self._attempt(request, deadline)
+        clock = asyncio.get_running_loop().time
+        came = clock()
         try:
-            async with asyncio.timeout_at(deadline):
+            async with asyncio.timeout_at(deadline) if self._places.full(priority=request.priority) else nullcontext():
                 await self._places.enter(priority=request.priority)
         except (TimeoutError, asyncio.QueueFull):
-            # Our own crowd is not the other side's silence: whoever makes the crowd must not choose the fallback.
-            return Unavailable("crowded", fault="crowd")
+            return CROWDED
+        entered = clock()
         try:
-            return await self._attempt(request, deadline)
+            outcome = await self._attempt(request, deadline)
         finally:
             self._places.leave(priority=request.priority)
+        return blame_crowd(outcome, entered - came, deadline - entered, self._attempt_timeout)
 
     async def _attempt(self, request: HTTPRequest, deadline: float) -> HTTPResponse | Unavailable:
         limit = min(deadline, asyncio.get_running_loop().time() + self._attempt_timeout)
         try:
             async with asyncio.timeout_at(limit):
-                response = await self._begin(request)
-                try:
-                    return await _read(response, request.max_bytes)
-                finally:
-                    await response.aclose()
+                return await self._ask(request)
         except TimeoutError:
             return Unavailable("timeout")
         except Exception as error:  # noqa: BLE001 - the edge: a caller's client may raise anything, and none of it may get out
-            return Unavailable(_cause(error))
+            return Unavailable(cause_of(error))
+
+    async def warm(self, url: str) -> None:
+        """Open a connection of our own ahead of the first question. Optional; a failure is silent.
+
+        Args:
+            url: the endpoint that will be asked.
+        """
+        if self._client is not None or self._transport is not None:
+            return
+        try:
+            async with asyncio.timeout(self._attempt_timeout):
+                own = self._open()
+                if isinstance(own, OwnConnections):
+                    await own.warm(HTTPRequest("OPTIONS", url, "introspection", _WARM_BYTES))
+        except Exception:  # noqa: BLE001, S110 - the edge, as above; whoever asks in earnest will be told
+            pass
 
     async def aclose(self) -> None:
         """Close the connections that are our own."""
         if self._own is not None:
             await self._own.aclose()
 
-    async def _begin(self, request: HTTPRequest) -> Any:  # noqa: ANN401 - httpx's own response
-        headers = {"accept-encoding": "identity", "user-agent": "resource-server", **dict(request.headers)}
+    async def _ask(self, request: HTTPRequest) -> HTTPResponse | Unavailable:
         if self._client is not None:
-            return await _send_through(self._client, request, headers, self.timeout)
+            return await _ask_through(self._client, request, self.timeout)
         if self._transport is not None:
-            return await self._transport.handle_async_request(_httpx_request(request, headers, self.timeout))
-        if self._own is None:
-            self._own = self._open()
-        if isinstance(self._own, httpx.AsyncClient):
-            return await _send_through(cast("Client", self._own), request, headers, self.timeout)
-        return await self._own.handle_async_request(_httpx_request(request, headers, self.timeout))
+            asked = _httpx_request(request, self.timeout)
+            return await read(await self._transport.handle_async_request(asked), request.max_bytes)
+        own = self._open()
+        if isinstance(own, httpx.AsyncClient):
+            return await _ask_through(cast("Client", own), request, self.timeout)
+        return await own.ask(request)
 
-    def _open(self) -> Transport | httpx.AsyncClient:
+    def _open(self) -> OwnConnections | httpx.AsyncClient:
+        if self._own is None:
+            self._own = self._client_of_environment() if self._trust_env else OwnConnections(self._ca_file, self._kept)
+        return self._own
+
+    def _client_of_environment(self) -> httpx.AsyncClient:
         verify = True if self._ca_file is None else ssl.create_default_context(cafile=self._ca_file)
         limits = httpx.Limits(max_connections=None, max_keepalive_connections=20)
-        if not self._trust_env:
-            return httpx.AsyncHTTPTransport(verify=verify, trust_env=False, limits=limits)
         client = httpx.AsyncClient(verify=verify, trust_env=True, limits=limits)
         client.cookies.jar.set_policy(DefaultCookiePolicy(allowed_domains=[]))
         return client
 
 
-def _httpx_request(request: HTTPRequest, headers: dict[str, str], timeout: float) -> httpx.Request:
+def _httpx_request(request: HTTPRequest, timeout: float) -> httpx.Request:
     limits = dict.fromkeys(("connect", "read", "write", "pool"), timeout)
+    headers = outgoing_headers(request)
     return httpx.Request(
         request.method, request.url, headers=headers, content=request.body, extensions={"timeout": limits}
     )
 
 
-async def _send_through(client: Client, request: HTTPRequest, headers: dict[str, str], limit: float) -> Any:  # noqa: ANN401 - httpx's own
+async def _ask_through(client: Client, request: HTTPRequest, limit: float) -> HTTPResponse | Unavailable:
+    headers = outgoing_headers(request)
     ours = client.build_request(request.method, request.url, headers=headers, content=request.body, timeout=limit)
     ours.headers.pop("cookie", None)
-    return await client.send(ours, stream=True, auth=None, follow_redirects=False)
+    return await read(await client.send(ours, stream=True, auth=None, follow_redirects=False), request.max_bytes)
 
 
-async def _read(response: Any, max_bytes: int) -> HTTPResponse | Unavailable:  # noqa: ANN401 - httpx's own response
-    headers = tuple((name.lower(), value) for name, value in response.headers.multi_items())
-    if any(name == "content-encoding" and value.strip().lower() != "identity" for name, value in headers):
-        return Unavailable("content_encoding")
-    body = bytearray()
-    async for chunk in cast("AsyncIterable[bytes]", response.stream):
-        body += chunk
-        if len(body) > max_bytes:
-            return Unavailable("too_large")
-    return HTTPResponse(response.status_code, headers, bytes(body))
-
-
-def _cause(error: Exception) -> str:
-    """Name a failure by its class, of httpx or of httpx2; its text may hold anything."""
+def cause_of(error: Exception) -> str:
+    """Name a failure by its class, of whatever library; its text may hold anything."""
     return next((_CAUSES[kind.__name__] for kind in type(error).__mro__ if kind.__name__ in _CAUSES), "transport")

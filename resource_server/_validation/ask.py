@@ -3,7 +3,7 @@
 The waits double and are drawn at random between nothing and that ("full jitter"), so that a fleet does not return in
 step. All of them together, with what lies between them, end at the flow's deadline.
 
-References: RFC 9110 section 10.2.3
+References: RFC 9110 section 10.2.3, RFC 6585 section 4
 """
 
 from __future__ import annotations
@@ -12,13 +12,20 @@ from http import HTTPStatus
 
 from resource_server._protocol.answers import retry_after
 from resource_server._protocol.messages import HTTPRequest, HTTPResponse, Unavailable
-from resource_server._validation.breaker import GONE, HANGS, ODD
+from resource_server._validation.breaker import GONE, HANGS, LIMIT, ODD
 from resource_server._validation.flow import Flow, send, sleep
 from resource_server._validation.state import IssuerState
 
 FIRST_WAIT, LONGEST_WAIT = 0.1, 2.0
 """Seconds: the most to wait before the second attempt, and before any."""
-_OVERLOADED = frozenset({HTTPStatus.BAD_GATEWAY, HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.GATEWAY_TIMEOUT})
+_OVERLOADED = frozenset(
+    {
+        HTTPStatus.TOO_MANY_REQUESTS,
+        HTTPStatus.BAD_GATEWAY,
+        HTTPStatus.SERVICE_UNAVAILABLE,
+        HTTPStatus.GATEWAY_TIMEOUT,
+    }
+)
 _LOST = frozenset({"connect", "connection_lost", "protocol", "transport"})
 
 
@@ -31,50 +38,63 @@ def ask(state: IssuerState, request: HTTPRequest) -> Flow[HTTPResponse | Unavail
     """
     outcome: HTTPResponse | Unavailable | None = None
     for attempt in range(1 + state.policy.retries):
-        closed_for = state.breaker(request.endpoint).enter(state.clock.monotonic())
+        asked_at = state.clock.monotonic()
+        closed_for = state.breaker(request.endpoint).enter(asked_at)
         if closed_for is not None:
             return Unavailable("circuit_open", closed_for) if outcome is None else outcome
-        outcome = yield from _send(state, request)
+        outcome = yield from _send(state, request, asked_at)
         wait = _wait(state, outcome, attempt)
         if wait is None or attempt == state.policy.retries or not (yield from sleep(wait)):
             return outcome
     raise AssertionError("unreachable")  # pragma: no cover - the last attempt returns
 
 
-def _send(state: IssuerState, request: HTTPRequest) -> Flow[HTTPResponse | Unavailable]:
+def _send(state: IssuerState, request: HTTPRequest, asked_at: float) -> Flow[HTTPResponse | Unavailable]:
     breaker = state.breaker(request.endpoint)
-    outcome: HTTPResponse | Unavailable | None = None
     try:
         outcome = yield from send(request)
-    finally:
-        if outcome is None:
-            breaker.leave()  # nobody waits for it any more
+    except GeneratorExit:
+        breaker.leave(asked_at)  # nobody waits for it any more
+        raise
+    if isinstance(outcome, Unavailable) and outcome.fault == "crowd":
+        breaker.leave(asked_at)
+        return outcome
     now = state.clock.monotonic()
-    if isinstance(outcome, Unavailable):
-        if outcome.fault == "crowd":
-            breaker.leave()
-        else:
-            breaker.fail(outcome.cause, _weight(outcome), now)
-    elif outcome.status >= HTTPStatus.INTERNAL_SERVER_ERROR or outcome.status == HTTPStatus.TOO_MANY_REQUESTS:
-        weight = GONE if outcome.status in _OVERLOADED else ODD
-        breaker.fail(f"status_{outcome.status}", weight, now, retry_after(outcome, state.clock.wall()))
-    else:
+    cause, weight, pause = _judge(state, outcome, now - asked_at)
+    if weight == 0:
         breaker.succeed(now)
+    else:
+        # Keys and metadata are asked for with one question always: it can be nobody's doing but the server's.
+        question = hash(request.body) if request.body else None
+        breaker.fail(cause, weight, now, asked_at=asked_at, pause=pause, question=question)
     return outcome
 
 
-def _weight(failure: Unavailable) -> int:
-    if failure.cause == "timeout":
-        return HANGS
-    return GONE if failure.cause in _LOST else ODD
+def _judge(state: IssuerState, outcome: HTTPResponse | Unavailable, took: float) -> tuple[str, int, float | None]:
+    """Return what happened, how much that weighs as a failure (0 for an answer), and the pause that was asked for."""
+    if isinstance(outcome, Unavailable):
+        return outcome.cause, _weight(state, outcome.cause, took), None
+    cause = f"status_{outcome.status}"
+    if outcome.status in _OVERLOADED:
+        return cause, GONE, retry_after(outcome, state.clock.wall())
+    return cause, ODD if outcome.status >= HTTPStatus.INTERNAL_SERVER_ERROR else 0, None
+
+
+def _weight(state: IssuerState, cause: str, took: float) -> int:
+    if cause in _LOST:
+        return GONE
+    retries, timeout = state.policy.retries, state.policy.timeout
+    if cause != "timeout" or took < timeout / 4:
+        return ODD  # a timeout that came of our own haste, at the end of a deadline, says little about the other side
+    return HANGS if retries else LIMIT
 
 
 def _wait(state: IssuerState, outcome: HTTPResponse | Unavailable, attempt: int) -> float | None:
-    """Return the seconds to wait before asking again, or ``None`` where that would not help."""
+    """Return the seconds to wait before asking again, or ``None`` where that would not help, or not soon."""
     jittered: float = state.clock.chance() * min(LONGEST_WAIT, FIRST_WAIT * 2**attempt)
     if isinstance(outcome, Unavailable):
         return jittered if outcome.cause in _LOST or outcome.cause == "timeout" else None
-    if outcome.status not in _OVERLOADED and outcome.status != HTTPStatus.TOO_MANY_REQUESTS:
+    if outcome.status not in _OVERLOADED:
         return None
-    asked_for = retry_after(outcome, state.clock.wall())
-    return jittered if asked_for is None else asked_for + jittered
+    asked_for = retry_after(outcome, state.clock.wall()) or 0.0
+    return asked_for + jittered if asked_for <= LONGEST_WAIT else None

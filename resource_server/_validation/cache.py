@@ -15,11 +15,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from threading import Lock
 from typing import NamedTuple
 
 from cachetools import LRUCache
 
+from resource_server._validation.forks import fork_safe_lock
 from resource_server._validation.verdict import Active, Inactive, Unavailable, Verdict
 
 JITTER = 0.05
@@ -68,7 +68,7 @@ class VerdictCache:
         self._negative_ttl = negative_ttl
         self._stale_if_error = stale_if_error
         self._chance = chance
-        self.lock = Lock()
+        self.lock = fork_safe_lock()
 
     def __len__(self) -> int:
         """Count the entries of both segments, also the ones past their time."""
@@ -144,6 +144,17 @@ class VerdictCache:
                 lead = min(max(ttl * MIN_LEAD, 2 * took), ttl / 2) if ttl < left else -math.inf
                 self._active[key] = Entry(now + ttl - lead, now + ttl, verdict)
 
+    def retime(self, ttl: float, negative_ttl: float, stale_if_error: float) -> None:
+        """Let what is remembered from now on live for another time; what is there keeps its end.
+
+        Args:
+            ttl: as for the constructor.
+            negative_ttl: as above.
+            stale_if_error: as above.
+        """
+        with self.lock:
+            self._ttl, self._negative_ttl, self._stale_if_error = ttl, negative_ttl, stale_if_error
+
     def discard(self, key: bytes) -> None:
         """Forget what is known of one token."""
         with self.lock:
@@ -171,7 +182,7 @@ class Tombstones:
         """Start empty."""
         self._names: LRUCache[bytes | str, None] = LRUCache(size)
         self._unproven: LRUCache[bytes, None] = LRUCache(size)
-        self._lock = Lock()
+        self._lock = fork_safe_lock()
 
     def bury(self, *names: bytes | str | None) -> None:
         """Remember a token under each of its names that is known."""

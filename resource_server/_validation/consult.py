@@ -23,6 +23,8 @@ CLAIM = 2.0
 """Seconds for which one worker's question keeps the others from asking the same."""
 FIRST_LOOK, LONGEST_LOOK, MAX_WAIT = 0.01, 0.05, 1.0
 """Seconds: between looks for what another worker is finding out, at first and at most, and all of them together."""
+CLOCK_SKEW = 5.0
+"""Seconds by which an answer may come from the future: the workers' clocks differ, and no more than this."""
 
 Answer = Verdict | Literal["unsupported_token_type"]
 
@@ -41,6 +43,8 @@ class Question:
     """The answer at hand is good, and to be renewed: one that is nearly as old is of no use."""
     priority: bool = False
     """The token was good a moment ago: this does not stand in line behind strangers."""
+    peer: str | None = field(default=None, repr=False)
+    """The address of the client that sent it."""
 
 
 def consult(state: IssuerState, question: Question) -> Flow[Answer]:
@@ -49,29 +53,47 @@ def consult(state: IssuerState, question: Question) -> Flow[Answer]:
     if vault is None:
         return (yield from _introspect(state, question))
     name = vault.name("verdict", question.digest)
-    shared = yield from _look(state, vault, name, question)
+    found = yield from _look(state, name, question)
+    shared = None if found is None else _read(state, vault, found, name, question)
     if shared is not None:
         return shared
+    asked_at = state.clock.wall()
     answer = yield from _introspect(state, question)
-    yield from _share(state, vault, name, question, answer)
+    worth_sharing = _share(state, answer, asked_at)
+    if worth_sharing is None:
+        yield Release(name)
+    else:
+        # What is there and of no use to us is of no use to the others; and a no overrules: a yes that another worker
+        # was given a moment earlier is not to outlive it.
+        replace = found is not None or isinstance(answer, Inactive)
+        members, ttl = worth_sharing
+        yield Remember(name, vault.seal(members, name=name, token=question.token), ttl, replace)
     return answer
 
 
+def greet(vault: Vault) -> Flow[None]:
+    """Say something to the store that changes nothing, so that it is connected to before it is needed."""
+    yield Release(vault.name("greeting", ""))
+
+
 def _introspect(state: IssuerState, question: Question) -> Flow[Answer]:
-    return introspect(state, question.token, question.jws, priority=question.priority)
+    return introspect(state, question.token, question.jws, priority=question.priority, peer=question.peer)
 
 
-def _look(state: IssuerState, vault: Vault, name: bytes, question: Question) -> Flow[Verdict | None]:
+def _look(state: IssuerState, name: bytes, question: Question) -> Flow[Recalled | None]:
     """Find what another worker knows, or is finding out; ``None`` where it is ours to ask."""
-    waited, wait = 0.0, FIRST_LOOK
+    until = state.clock.monotonic() + MAX_WAIT
+    waited, wait, missed = 0.0, FIRST_LOOK, False
     while True:
         # To renew an answer, one that is half as old as it may get is no better than none.
         found = yield from recall(name, CLAIM, state.policy.cache_ttl / 2 if question.ahead else 0.0)
-        if found is None or found.claimed:
+        if found is None and waited and not missed:
+            missed = True  # once is a hiccup, while another worker is known to be asking
+        elif found is None or found.claimed:
             return None
-        if found.value is not None:
-            return _read(state, vault, found, name, question)
-        if waited >= MAX_WAIT or not (yield from sleep(wait)):
+        elif found.value is not None:
+            return found
+        if waited >= MAX_WAIT or state.clock.monotonic() >= until or not (yield from sleep(wait)):
             return None
         waited, wait = waited + wait, min(wait * 2, LONGEST_LOOK)
 
@@ -81,7 +103,10 @@ def _read(state: IssuerState, vault: Vault, found: Recalled, name: bytes, questi
     if members is None:
         return None
     # By the store's clock and by ours: whoever can write to the store cannot make an answer younger than it is.
-    age = max(0.0, state.clock.wall() - members["answered_at"])
+    age = state.clock.wall() - members["answered_at"]
+    if age < -CLOCK_SKEW:
+        return None
+    age = max(0.0, age)
     if members["claims"] is None:
         return Inactive("inactive") if age < state.policy.negative_cache_ttl else None
     left = min(found.ttl, state.policy.cache_ttl - age)
@@ -102,18 +127,18 @@ def _judge(
     return None if state.revocations.condemns(found_active) else found_active
 
 
-def _share(state: IssuerState, vault: Vault, name: bytes, question: Question, answer: Answer) -> Flow[None]:
-    """Tell the other workers, or let one of them ask where there is nothing to tell."""
-    wall, policy = state.clock.wall(), state.policy
-    members: Mapping[str, Any] | None = None
-    ttl = policy.cache_ttl
+def _share(state: IssuerState, answer: Answer, asked_at: float) -> tuple[Mapping[str, Any], float] | None:
+    """Return what the other workers are told and for how many seconds; ``None`` where there is nothing to tell.
+
+    The answer is as old as its question: what was revoked while it was on its way, it does not know.
+    """
+    policy = state.policy
     if isinstance(answer, Active):
-        members = {"answered_at": wall, "claims": answer.principal.claims}
-        expires_at = answer.principal.expires_at
-        ttl = ttl if expires_at is None else min(ttl, expires_at - wall)
-    elif isinstance(answer, Inactive) and answer.reason == "inactive":
-        members, ttl = {"answered_at": wall, "claims": None}, policy.negative_cache_ttl
-    if members is None or ttl <= 0:
-        yield Release(name)
-    else:
-        yield Remember(name, vault.seal(members, name=name, token=question.token), ttl)
+        ttl, expires_at = policy.cache_ttl, answer.principal.expires_at
+        if expires_at is not None:
+            ttl = min(ttl, expires_at - state.clock.wall())
+        members = {"answered_at": asked_at, "claims": answer.principal.claims}
+        return (members, ttl) if ttl > 0 else None
+    if isinstance(answer, Inactive) and answer.reason == "inactive" and policy.negative_cache_ttl > 0:
+        return {"answered_at": asked_at, "claims": None}, policy.negative_cache_ttl
+    return None

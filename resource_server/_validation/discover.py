@@ -44,10 +44,13 @@ def discover(state: IssuerState) -> Flow[Metadata | Unavailable]:
 
 
 def _fetch(state: IssuerState) -> Flow[Metadata | Unavailable]:
+    if state.metadata is not None and state.clock.monotonic() < state.metadata_due:
+        return state.metadata  # another thread has fetched it since this one looked
     found = yield from _try_places(state)
     now = state.clock.monotonic()
     if isinstance(found, Metadata):
-        state.metadata, state.metadata_due = found, now + _FRESH
+        state.metadata_due = now + _FRESH  # first: another thread that sees the new metadata must not find it overdue
+        state.metadata = found
         return found
     state.report("metadata", found)
     if state.metadata is None:

@@ -78,11 +78,16 @@ class AddOnce:
 
 @dataclass(frozen=True, slots=True)
 class Remember:
-    """Put a value into the store; whoever waits for the claim on it may have it."""
+    """Put a value into the store; whoever waits for the claim on it may have it.
+
+    Without the claim it takes the place of nothing: what is there by now is newer.
+    """
 
     name: bytes
     value: bytes = field(repr=False)
     ttl: float
+    replace: bool = False
+    """It takes the place of whatever is there, and ends whoever's claim."""
 
 
 @dataclass(frozen=True, slots=True)

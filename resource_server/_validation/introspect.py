@@ -6,6 +6,7 @@ References: RFC 7662 section 2
 from __future__ import annotations
 
 from collections.abc import Mapping
+from http import HTTPStatus
 from typing import Any, Literal
 
 from resource_server._protocol.claims import judge_claims, judge_time
@@ -16,6 +17,7 @@ from resource_server._protocol.messages import HTTPResponse, Unavailable
 from resource_server._validation.ask import ask
 from resource_server._validation.discover import find_endpoint
 from resource_server._validation.flow import Flow
+from resource_server._validation.limiter import RATE_LIMITED
 from resource_server._validation.state import IssuerState
 from resource_server._validation.verdict import Active, Inactive, Verdict
 from resource_server.principal import Assurance
@@ -24,7 +26,7 @@ _CROSS_CHECKED = ("iss", "sub", "jti")
 
 
 def introspect(
-    state: IssuerState, token: bytes, jws: JWS | None, *, priority: bool = False
+    state: IssuerState, token: bytes, jws: JWS | None, *, priority: bool = False, peer: str | None = None
 ) -> Flow[Verdict | Literal["unsupported_token_type"]]:
     """Return the authorization server's verdict, or that it wants this kind of token verified locally.
 
@@ -32,16 +34,18 @@ def introspect(
         state: the issuer.
         token: the access token.
         jws: the token taken apart, where it is a JWS.
-        priority: the token was good a moment ago, so that it does not stand in line behind strangers.
+        priority: the token was good a moment ago, so that it does not stand in line behind strangers, and nobody is
+            charged for it.
+        peer: the address of the client that sent it, which is charged.
     """
-    verdict = yield from _introspect(state, token, jws, priority=priority)
-    if isinstance(verdict, Unavailable):
+    verdict = yield from _introspect(state, token, jws, priority=priority, peer=peer)
+    if isinstance(verdict, Unavailable) and verdict.cause != RATE_LIMITED:
         state.report("introspection", verdict)
     return verdict
 
 
 def _introspect(
-    state: IssuerState, token: bytes, jws: JWS | None, *, priority: bool
+    state: IssuerState, token: bytes, jws: JWS | None, *, priority: bool, peer: str | None
 ) -> Flow[Verdict | Literal["unsupported_token_type"]]:
     if jws is not None and is_foreign(jws):
         return Inactive("wrong_type")
@@ -51,8 +55,18 @@ def _introspect(
         return endpoint
     if client is None:
         return Unavailable("no_client_credentials", fault="configuration")
+    wait = None if priority else state.limiter.charge(peer, state.clock.monotonic())
+    if wait is not None:
+        return Unavailable(RATE_LIMITED, wait, fault="crowd")
     response = yield from ask(state, introspection_request(endpoint, token, client, priority=priority))
+    other = state.other_client(state.policy) if _refuses_us(response) else None
+    if other is not None:
+        response = yield from ask(state, introspection_request(endpoint, token, other, priority=priority))
     return response if isinstance(response, Unavailable) else _read(state, response, jws)
+
+
+def _refuses_us(response: HTTPResponse | Unavailable) -> bool:
+    return isinstance(response, HTTPResponse) and response.status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}
 
 
 def _read(state: IssuerState, response: HTTPResponse, jws: JWS | None) -> Verdict | Literal["unsupported_token_type"]:

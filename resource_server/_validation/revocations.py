@@ -7,18 +7,25 @@ told apart by ``iat``, and where that does not decide, by an answer that was ask
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from contextlib import suppress
-from threading import Lock
-from typing import NamedTuple
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Any, NamedTuple
 
+from resource_server._protocol.jws import JWS
 from resource_server._protocol.revocation import Revocation
+from resource_server._validation.forks import fork_safe_lock
 from resource_server._validation.verdict import Active
-from resource_server.principal import Assurance
+from resource_server.principal import Assurance, Claims, FrozenDict
 
 MAX_REVOCATIONS = 100_000
 """How many are remembered; then the oldest is forgotten, which is said aloud."""
+SWEEP_EVERY = 60.0
+"""Seconds between two searches for those that are over."""
 Listener = Callable[[], None]
+Place = tuple[str, str]
+"""What is revoked: the kind, and the claim's value."""
+_OF_MANY = ("sub", "sid", "client_id")
 
 
 class _Noted(NamedTuple):
@@ -32,14 +39,20 @@ class Revocations:
 
     Args:
         size: how many to remember.
+        leeway: seconds by which the clock that dates tokens may be ahead of the one that dates revocations.
+        on_full: called when one is forgotten for the first time because there are too many.
     """
 
-    def __init__(self, size: int = MAX_REVOCATIONS) -> None:
+    def __init__(self, size: int = MAX_REVOCATIONS, *, leeway: float = 0.0, on_full: Listener = lambda: None) -> None:
         """Start with none."""
         self._size = size
-        self._noted: dict[tuple[str, str], _Noted] = {}
-        self._listeners: list[Listener] = []
-        self.lock = Lock()
+        self._on_full = on_full
+        self._leeway = leeway
+        self._noted: dict[Place, _Noted] = {}
+        self._listeners: dict[Place | None, dict[object, Listener]] = {}
+        self._sweep_at = -math.inf
+        self._mean_many = False
+        self.lock = fork_safe_lock()
         self.forgotten = 0
         """How many were forgotten because there were too many."""
 
@@ -58,74 +71,138 @@ class Revocations:
         Returns:
             Whether it says anything that was not known.
         """
-        place = (revocation.kind, revocation.value)
+        place = revocation.place
         with self.lock:
             known = self._noted.get(place)
-            if revocation.until <= wall or (known is not None and not _adds(revocation, known.revocation)):
+            if revocation.until <= wall or (known is not None and not revocation.adds_to(known.revocation)):
                 return False
-            if len(self._noted) >= self._size and place not in self._noted:
-                self._make_room(wall)
-            self._noted[place] = _Noted(revocation, now)
-            listeners = tuple(self._listeners)
+            self._mean_many = self._mean_many or revocation.kind in _OF_MANY
+            forgets = known is None and self._make_room(wall)
+            self._noted[place] = _Noted(revocation, now) if known is None else _joined(known, revocation, now)
+            listeners = [*self._listeners.get(None, {}).values(), *self._listeners.get(place, {}).values()]
+        if forgets and self.forgotten == 1:
+            self._on_full()
         for listener in listeners:
             listener()
         return True
 
     def condemns(self, verdict: Active) -> bool:
         """Tell whether the token of a verdict is revoked. On the path of every request."""
-        if not self._noted:
+        noted = self._noted
+        if not noted:
             return False
-        principal, noted = verdict.principal, self._noted
-        if ("token", verdict.name) in noted or ("jti", principal.token_id) in noted:
+        if ("token", verdict.name) in noted or ("jti", verdict.principal.token_id) in noted:
             return True
-        claims = principal.claims
-        return any(
-            self._outdates(noted.get((kind, value)), verdict)
-            for kind, value in (
-                ("sub", principal.subject),
-                ("sid", claims.get("sid")),
-                ("client_id", principal.client_id),
-            )
-            if isinstance(value, str)
-        )
+        own = verdict.own
+        if own is not None and ("jti", own.get("jti")) in noted:
+            return True
+        return self._mean_many and self._condemn_many(verdict)
 
-    def all(self) -> Iterable[Revocation]:
+    def get(self, place: Place) -> Revocation | None:
+        """Return what is remembered of one place."""
+        noted = self._noted.get(place)
+        return None if noted is None else noted.revocation
+
+    def all(self) -> list[Revocation]:
         """Return all of them, to tell others."""
         with self.lock:
             return [noted.revocation for noted in self._noted.values()]
 
-    def listen(self, listener: Listener) -> Callable[[], None]:
-        """Call a function after each revocation, in the thread that brought it; returns what ends that."""
+    def listen(self, listener: Listener, *places: Place) -> Callable[[], None]:
+        """Call a function after each revocation, in the thread that brought it; returns what ends that.
+
+        The function must be quick, and must not raise.
+
+        Args:
+            listener: the function.
+            places: only for the revocations of these, where any are named.
+        """
+        wanted, name = places or (None,), object()
         with self.lock:
-            self._listeners.append(listener)
+            for place in wanted:
+                self._listeners.setdefault(place, {})[name] = listener
 
         def end() -> None:
-            with self.lock, suppress(ValueError):
-                self._listeners.remove(listener)
+            with self.lock:
+                for place in wanted:
+                    held = self._listeners.get(place, {})
+                    held.pop(name, None)
+                    if not held:
+                        self._listeners.pop(place, None)
 
         return end
 
-    def _make_room(self, wall: float) -> None:
-        over = [place for place, noted in self._noted.items() if noted.revocation.until <= wall]
-        for place in over:
-            del self._noted[place]
-        if not over:
-            del self._noted[next(iter(self._noted))]
-            self.forgotten += 1
-
-    @staticmethod
-    def _outdates(noted: _Noted | None, verdict: Active) -> bool:
-        if noted is None:
+    def _make_room(self, wall: float) -> bool:
+        """Let go of what is over, now and then, and of the oldest where that was not enough."""
+        if wall >= self._sweep_at:
+            self._sweep_at = wall + SWEEP_EVERY
+            for place in [place for place, noted in self._noted.items() if noted.revocation.until <= wall]:
+                del self._noted[place]
+        if len(self._noted) < self._size:
             return False
-        issued_at, before = verdict.principal.claims.get("iat"), noted.revocation.before
-        if issued_at is not None and issued_at >= before:
+        del self._noted[next(iter(self._noted))]
+        self.forgotten += 1
+        return True
+
+    def _condemn_many(self, verdict: Active) -> bool:
+        """Tell whether a token is one of those of a subject, a session or a client that are revoked."""
+        principal, own = verdict.principal, verdict.own or {}
+        for kind, value in (
+            ("sub", principal.subject),
+            ("sid", principal.claims.get("sid")),
+            ("client_id", principal.client_id),
+            *((kind, own.get(kind)) for kind in _OF_MANY if own),
+        ):
+            found = self._noted.get((kind, value)) if isinstance(value, str) else None
+            if found is not None and self._outdates(found, verdict):
+                return True
+        return False
+
+    def _outdates(self, noted: _Noted, verdict: Active) -> bool:
+        issued_at, before = _issued_at(verdict), noted.revocation.before
+        if issued_at is not None and issued_at >= before + self._leeway:
             return False
         if issued_at is not None and issued_at + 1 <= before:
             return True
         # Issued in that very second, or nobody knows when: an answer to a later question does.
-        asked_later = verdict.asked_at > noted.at and verdict.principal.assurance is Assurance.INTROSPECTED
+        asked_later = verdict.asked_at > noted.at and verdict.principal.assurance is not Assurance.LOCAL
         return not asked_later
 
 
-def _adds(new: Revocation, known: Revocation) -> bool:
-    return new.before > known.before or new.until > known.until
+def own_claims(jws: JWS | None, claims: Claims) -> Claims | None:
+    """Return what a JWT says of itself, where the authorization server's answer says something else or nothing.
+
+    Many servers do not repeat the token's ``jti`` or ``sid``. Nobody has vouched for these, so they can only condemn
+    the token they stand in.
+
+    Args:
+        jws: the token taken apart, where it is a JWS.
+        claims: what the verdict is made of.
+    """
+    content = None if jws is None else jws.claims()
+    found = {} if content is None else dict(_differing(content, claims))
+    return FrozenDict(found) if found else None
+
+
+def _differing(content: dict[str, Any], claims: Claims) -> Iterator[tuple[str, Any]]:
+    for name in ("jti", *_OF_MANY):
+        value = content.get(name)
+        if isinstance(value, str) and value != claims.get(name):
+            yield name, value
+    issued_at = content.get("iat")
+    if isinstance(issued_at, int | float) and not isinstance(issued_at, bool) and issued_at != claims.get("iat"):
+        yield "iat", issued_at
+
+
+def _issued_at(verdict: Active) -> float | None:
+    """Return when the token was issued: by all that is said of it, the earliest moment."""
+    both = (verdict.principal.claims, verdict.own)
+    said: list[float] = [claims["iat"] for claims in both if claims is not None and "iat" in claims]
+    return min(said, default=None)
+
+
+def _joined(known: _Noted, new: Revocation, now: float) -> _Noted:
+    """Join what was known with what is new: old news that comes late takes nothing back."""
+    before, until = max(known.revocation.before, new.before), max(known.revocation.until, new.until)
+    at = known.at if before == known.revocation.before else now
+    return _Noted(replace(new, before=before, until=until), at)

@@ -7,20 +7,25 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, Protocol
 
+from resource_server._protocol.bearer import TokenMethods
 from resource_server._protocol.claims import ClaimRules
 from resource_server._protocol.client_auth import ClientCredentials
 from resource_server._protocol.jwt_access_token import JWTProfile
-from resource_server._protocol.messages import Unavailable
+from resource_server._protocol.messages import RequestParts, Unavailable
 from resource_server._protocol.metadata import Metadata
+from resource_server._protocol.shape import ANY_SHAPE, TokenShape
 from resource_server._validation.breaker import Breaker
 from resource_server._validation.cache import Tombstones, VerdictCache
+from resource_server._validation.forks import after_fork
 from resource_server._validation.keys import KeyRing
+from resource_server._validation.limiter import Limiter
 from resource_server._validation.revocations import Revocations
 from resource_server._validation.vault import Vault
+from resource_server.principal import Principal
 
 Strategy = Literal["introspect_then_jwks", "introspect", "jwks", "jwks_then_introspect"]
 
@@ -59,6 +64,22 @@ class Policy:
     fallback_on_configuration_fault: bool = False
     cross_check: bool = True
     allow_insecure_http: bool = False
+    shape: TokenShape = ANY_SHAPE
+    rate_limit: float | None = None
+    rate_limit_burst: int = 1
+
+
+class Host(Protocol):
+    """The server that judges requests, in a task or in a thread; a lease asks it again."""
+
+    @property
+    def token_methods(self) -> TokenMethods:
+        """Where a token may be in a request."""
+        ...
+
+    def authenticate(self, request: RequestParts, /) -> Principal | Awaitable[Principal]:
+        """Judge a request."""
+        ...
 
 
 Report = Callable[[str, Unavailable], None]
@@ -100,10 +121,15 @@ class IssuerState:
         self.report = report
         self.digest = digest
         self.vault = vault
+        self.host: Host | None = None
+        self.other_client: Callable[[Policy], ClientCredentials | None] = _none
+        """Returns other credentials to try where those of a policy are refused."""
         self.keys = KeyRing()
+        self.limiter = Limiter(policy.rate_limit, policy.rate_limit_burst)
         self.metadata: Metadata | None = None
         self.metadata_due = 0.0
-        self._breakers = {name: Breaker(clock.chance) for name in ("introspection", "jwks", "metadata")}
+        self._close_breakers()
+        after_fork(self._leave_to_parent)
 
     def breaker(self, endpoint: str) -> Breaker:
         """Return the breaker of one endpoint."""
@@ -112,3 +138,32 @@ class IssuerState:
     def flight(self, name: str) -> tuple[str, str]:
         """Name a shared flow of this issuer's."""
         return (self.policy.issuer, name)
+
+    def adopt(self, policy: Policy, cache: VerdictCache) -> None:
+        """Serve another policy of the same issuer; for a copy, so that what is under way is finished under the old one.
+
+        Args:
+            policy: what is demanded from now on.
+            cache: the verdicts.
+        """
+        old, self.policy, self.cache = self.policy, policy, cache
+        if (policy.rate_limit, policy.rate_limit_burst) != (old.rate_limit, old.rate_limit_burst):
+            self.limiter = Limiter(policy.rate_limit, policy.rate_limit_burst)
+        if policy.jwks_uri != old.jwks_uri:
+            self.keys = KeyRing()
+        if (policy.introspection_endpoint, policy.jwks_uri) != (old.introspection_endpoint, old.jwks_uri):
+            self._close_breakers()
+        after_fork(self._leave_to_parent)
+
+    def _close_breakers(self) -> None:
+        self._breakers = {name: Breaker(self.clock.chance) for name in ("introspection", "jwks", "metadata")}
+
+    def _leave_to_parent(self) -> None:
+        """Count on nothing that is under way: the threads that do it are not in a process that was forked off."""
+        for breaker in self._breakers.values():
+            breaker.leave()
+        self.keys.leave()
+
+
+def _none(_: Policy) -> None:
+    """Know of no other credentials."""

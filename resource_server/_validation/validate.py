@@ -19,12 +19,15 @@ from hashlib import blake2b
 
 from resource_server._protocol.jws import JWS, parse_jws
 from resource_server._protocol.messages import Unavailable
+from resource_server._protocol.shape import judge_shape
 from resource_server._validation.consult import Question, consult
 from resource_server._validation.flow import Flow
+from resource_server._validation.grant import Tie
+from resource_server._validation.revocations import own_claims
 from resource_server._validation.state import IssuerState
 from resource_server._validation.verdict import Active, Inactive, Verdict
 from resource_server._validation.verify_jwt import judge_content, judge_signature, keep_keys_warm, verify_jwt
-from resource_server.principal import Assurance
+from resource_server.principal import Assurance, bind
 
 FALLBACK_TTL = 5.0
 """Seconds for which a verdict made in an outage is served before the authorization server is asked again."""
@@ -41,17 +44,24 @@ class Presented:
     token: bytes = field(repr=False)
     ahead: bool = False
     """It is known to be good, and this is to renew that before it ends."""
+    peer: str | None = field(default=None, repr=False)
+    """The address of the client that sent it."""
 
 
 def validate(state: IssuerState, presented: Presented) -> Flow[Verdict]:
     """Find out about a token, and remember it."""
     clock, jws = state.clock, parse_jws(presented.token)
+    misfit = judge_shape(presented.token, jws, state.policy.shape)
+    if misfit is not None:
+        return Inactive(misfit)  # as quickly judged as looked up, and no other no is forgotten for it
     asked_at = clock.monotonic()
     name = (presented.key if jws is None else state.digest(jws.signing_input)).hex()
     verdict = yield from _decide(state, presented, jws, name)
     if isinstance(verdict, Active):
         known_since = asked_at if math.isinf(verdict.asked_at) else verdict.asked_at
-        verdict = replace(verdict, name=name, asked_at=known_since)
+        own = own_claims(jws, verdict.principal.claims)
+        verdict = replace(verdict, name=name, asked_at=known_since, own=own)
+        bind(verdict.principal, Tie(state, name, known_since, own))
         if state.revocations.condemns(verdict):
             verdict = Inactive("revoked")
     now = clock.monotonic()
@@ -69,8 +79,10 @@ def _decide(state: IssuerState, presented: Presented, jws: JWS | None, name: str
             return _unless_buried(state, jws, local)
     if strategy == "jwks":
         return local
+    if strategy == "introspect_then_jwks" and jws is not None:
+        yield from keep_keys_warm(state)  # meanwhile: when nobody has answered, it is too late to ask for them
     priority = presented.ahead or state.cache.knows(presented.key)
-    question = Question(presented.token, presented.key.hex(), name, jws, presented.ahead, priority)
+    question = Question(presented.token, presented.key.hex(), name, jws, presented.ahead, priority, presented.peer)
     answer = yield from consult(state, question)
     if isinstance(answer, Inactive) and jws is not None:
         _bury(state, jws)
@@ -88,10 +100,7 @@ def _leaves_doubt(verdict: Verdict) -> bool:
 def _after_introspection(state: IssuerState, presented: Presented, jws: JWS, answer: Verdict | str) -> Flow[Verdict]:
     if isinstance(answer, str):  # unsupported_token_type: this server wants its JWTs verified locally
         return _unless_buried(state, jws, (yield from verify_jwt(state, jws)))
-    if not isinstance(answer, Unavailable):
-        yield from keep_keys_warm(state)
-        return answer
-    return (yield from _fall_back(state, presented, jws, answer))
+    return (yield from _fall_back(state, presented, jws, answer)) if isinstance(answer, Unavailable) else answer
 
 
 def _fall_back(state: IssuerState, presented: Presented, jws: JWS, outage: Unavailable) -> Flow[Verdict]:

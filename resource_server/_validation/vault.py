@@ -25,7 +25,9 @@ class Vault:
     Args:
         secret: the secret all workers have; at least 32 bytes.
         identity: what an answer depends on besides the token: the issuer, and who we are to it.
-        nonce: makes the 12 bytes that no two sealed values may share.
+        nonce: makes the 12 bytes that no two values sealed with one key may share. They are random: each token has a
+            key of its own, and is answered for some thousand times; what all workers may read has one key for
+            2^32 values.
     """
 
     def __init__(self, secret: bytes, identity: tuple[str, ...], nonce: Callable[[], bytes] = lambda: token_bytes(12)):

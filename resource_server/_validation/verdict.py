@@ -6,11 +6,11 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from resource_server._protocol.messages import Unavailable
 from resource_server.errors import Reason
-from resource_server.principal import Principal
+from resource_server.principal import Claims, Principal
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +24,8 @@ class Active:
     """Monotonic seconds of the question behind it: what was revoked later is not known to it."""
     name: str = ""
     """What names the token in all workers and in every spelling of its signature."""
+    own: Claims | None = field(default=None, repr=False)
+    """What a JWT says of itself beyond or against ``principal.claims``, as far as a revocation may name it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,15 +26,24 @@ def verify_jwt(state: IssuerState, jws: JWS) -> Flow[Verdict]:
     principal = judge_content(state, jws)
     if isinstance(principal, Inactive):
         return principal
-    now, fault = state.clock.monotonic(), state.keys.fault
-    if state.keys.needs_fetch(now) or (not state.keys.candidates(jws) and state.keys.may_force(now)):
+    return (yield from verify_signature(state, jws, principal))
+
+
+def verify_signature(state: IssuerState, jws: JWS, principal: Principal) -> Flow[Verdict]:
+    """Return a verdict on the signature alone, with the issuer's keys as they are, or fetched where that can help."""
+    fault = state.keys.fault
+    fetches = _must_wait(state, jws)
+    if fetches:
         fault = yield from join(state.flight("jwks"), lambda: fetch_keys(state))
+    else:
+        yield from keep_keys_warm(state)
     if not state.keys.usable(state.clock.monotonic(), state.policy.fallback_max_age):
         return Unavailable("no_recent_keys")
     if fault is not None and not state.keys.candidates(jws):
         return fault  # the key that is missing may exist: nobody knows
     verdict = judge_signature(state, jws, principal)
-    if jws.key_id is not None or isinstance(verdict, Active) or not state.keys.may_force(state.clock.monotonic()):
+    settled = fetches or jws.key_id is not None or isinstance(verdict, Active)
+    if settled or not state.keys.may_look(state.clock.monotonic()):
         return verdict
     # A token that names no key looks the same whether its key is new or its signature is wrong.
     yield from join(state.flight("jwks"), lambda: fetch_keys(state))
@@ -64,18 +73,29 @@ def judge_signature(state: IssuerState, jws: JWS, principal: Principal) -> Activ
 
 
 def keep_keys_warm(state: IssuerState) -> Flow[None]:
-    """Fetch the keys in the background where they are missing or stale: in an outage it is too late."""
-    if state.keys.due(state.clock.monotonic()):
+    """Fetch the keys in the background where they are missing or soon stale: in an outage it is too late."""
+    if state.keys.take_renewal(state.clock.monotonic()):
         yield from begin(state.flight("jwks"), lambda: fetch_keys(state))
 
 
 def fetch_keys(state: IssuerState) -> Flow[Unavailable | None]:
     """Fetch the key set; a failure keeps the last good one. The outcome is in ``state.keys``."""
-    fault = yield from _fetch(state)
+    try:
+        fault = yield from _fetch(state)
+    except GeneratorExit:
+        state.keys.leave()  # nobody waits for it any more
+        raise
     if fault is not None:
         state.keys.fail(fault, state.clock.monotonic())
         state.report("jwks", fault)
     return fault
+
+
+def _must_wait(state: IssuerState, jws: JWS) -> bool:
+    now, keys = state.clock.monotonic(), state.keys
+    if keys.needs_fetch(now, state.policy.fallback_max_age):
+        return True
+    return not keys.candidates(jws) and keys.may_look(now)
 
 
 def _fetch(state: IssuerState) -> Flow[Unavailable | None]:

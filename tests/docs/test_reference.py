@@ -20,6 +20,7 @@ from tests.docs.pages import NAMES, blocks, read
 PUBLIC = {
     "resource_server": "docs/api.md",
     "resource_server.fastapi": "docs/api.md",
+    "resource_server.receiver": "docs/api.md",
     "resource_server.testing": "docs/api.md",
     "mock_as": "docs/mock-api.md",
 }
@@ -141,8 +142,7 @@ def test_defaults_are_the_real_ones(page: str) -> None:
         ("at least 30 seconds", keys.MIN_FRESH),
         ("at most an hour", keys.MAX_FRESH),
         ("5 minutes where it says nothing", keys.DEFAULT_FRESH),
-        ("no more in 60 seconds", keys.FORCED_WINDOW),
-        ("tried again after 5 seconds", keys.RETRY_AFTER_FAILURE),
+        ("then one every 30 seconds", keys.SLOW_SPACING),
         ("in an outage | 5 s |", validate.FALLBACK_TTL),
     ],
 )

@@ -125,8 +125,9 @@ async def test_fault_on_the_wire(fault: Any, mock_as_server: MockAS) -> None:
     """A connection that breaks and an answer that makes no sense are outages, and over when they are over."""
     async with over_sockets(mock_as_server) as api:
         token = mock_as_server.token(format="opaque")
-        mock_as_server.fault("introspect", fault, times=1)
+        mock_as_server.fault("introspect", fault)
         assert_refused(await api.send(token=token), 401, "invalid_token")
+        mock_as_server.clear_faults()
         assert await assurance(api, token) == "introspected"
         assert any(isinstance(event, AuthorizationServerUnavailable) for event in api.events)
 

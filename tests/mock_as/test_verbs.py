@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import httpx
 import pytest
+from joserfc import jwt
+from joserfc.errors import JoseError
+from joserfc.jwk import KeySet
 
 from mock_as import MockAS, MockASClient, Token, UsageError
 from mock_as.clients import Client
@@ -445,3 +448,103 @@ def test_tenants(mock: Driver, browser: httpx.Client) -> None:
     assert (mock.tenant("acme").clock.offset, mock.clock.offset) == (5, 0)
     with pytest.raises(UsageError):
         mock.tenant("not a name")
+
+
+def read_notice(browser: httpx.Client, mock: Driver, text: str) -> Any:
+    """Verify a token with the keys that are published, and return its header and its claims."""
+    keys = KeySet.import_key_set(browser.get(mock.url.jwks).json())
+    return jwt.decode(text, keys, algorithms=["ES256", "RS256"])
+
+
+def test_security_event(mock: Driver, browser: httpx.Client) -> None:
+    """RFC 8417 §2: a Security Event Token has its type, its event and its subject, and nothing of an access token."""
+    mock.clock.freeze()
+    read = read_notice(browser, mock, mock.security_event(sub="alice", jti="e-1"))
+    assert read.header["typ"] == "secevent+jwt"
+    assert read.claims == {
+        "iss": mock.issuer,
+        "aud": "https://api.example.test",
+        "iat": int(mock.clock.now()),
+        "jti": "e-1",
+        "sub_id": {"format": "iss_sub", "iss": mock.issuer, "sub": "alice"},
+        "events": {"https://schemas.openid.net/secevent/caep/event-type/session-revoked": {}},
+    }
+    assert len(mock.tokens) == 0
+
+
+def test_subjects_and_events(mock: Driver, browser: httpx.Client) -> None:
+    """RFC 9493 §3: the subject is a session, a user's session, or whatever a test says; so is the event."""
+
+    def claims(*args: Any, **kwargs: Any) -> dict[str, Any]:
+        read: dict[str, Any] = read_notice(browser, mock, mock.security_event(*args, **kwargs)).claims
+        return read
+
+    session = {"format": "opaque", "id": "s-1"}
+    assert claims(sid="s-1")["sub_id"] == session
+    both = claims(sub="alice", sid="s-1")["sub_id"]
+    assert (both["format"], both["session"], both["user"]["sub"]) == ("complex", session, "alice")
+    email = {"format": "email", "email": "alice@example.test"}
+    assert claims(subject=email)["sub_id"] == email
+    disabled = claims("account-disabled", sub="alice", details={"reason": "hijacking"})["events"]
+    assert disabled == {"https://schemas.openid.net/secevent/risc/event-type/account-disabled": {"reason": "hijacking"}}
+    assert claims("https://events.example.test/x", sub="alice")["events"] == {"https://events.example.test/x": {}}
+
+
+def test_logout_token(mock: Driver, browser: httpx.Client) -> None:
+    """OpenID Connect Back-Channel Logout §2.4: a logout token names a subject or a session, and has no nonce."""
+    mock.clock.freeze()
+    read = read_notice(browser, mock, mock.logout_token(sub="alice", sid="s-1", aud="rs", jti="l-1"))
+    now = int(mock.clock.now())
+    assert read.header["typ"] == "logout+jwt"
+    assert read.claims == {
+        "iss": mock.issuer,
+        "aud": "rs",
+        "iat": now,
+        "exp": now + 120,
+        "jti": "l-1",
+        "sub": "alice",
+        "sid": "s-1",
+        "events": {"http://schemas.openid.net/event/backchannel-logout": {}},
+    }
+    only_session = read_notice(browser, mock, mock.logout_token(sid="s-1", expires_in=5)).claims
+    assert ("sub" in only_session, only_session["exp"] - only_session["iat"]) == (False, 5)
+
+
+def test_wrong_notices(mock: Driver, browser: httpx.Client) -> None:
+    """What is wrong with such a token is said by its claims, its header, its key and its times."""
+    mock.clock.freeze()
+    event = mock.security_event(sub="alice", claims={"jti": None, "exp": 1}, header={"typ": "JWT"}, iat_in=-60)
+    read = read_notice(browser, mock, event)
+    assert (read.header["typ"], "jti" in read.claims, read.claims["exp"]) == ("JWT", False, 1)
+    assert read.claims["iat"] == int(mock.clock.now()) - 60
+    logout = mock.logout_token(sub="alice", claims={"nonce": "n"}, alg="RS256")
+    assert read_notice(browser, mock, logout).claims["nonce"] == "n"
+    for forged in (mock.security_event(sub="alice", key="unpublished"), mock.logout_token(sub="a", key="unpublished")):
+        with pytest.raises(JoseError):
+            read_notice(browser, mock, forged)
+
+
+def test_notices_that_say_nothing(mock: Driver) -> None:
+    """A token about nobody, or about an event of an unknown short name, is refused with the argument's name."""
+    made: list[tuple[Callable[[], str], str]] = [
+        (mock.security_event, "sub"),
+        (mock.logout_token, "sub"),
+        (lambda: mock.security_event("session-revokd", sub="alice"), "event"),
+    ]
+    for make, field in made:
+        with pytest.raises(UsageError) as refused:
+            make()
+        assert refused.value.field == field
+
+
+def test_notices_over_http(mock: Driver, browser: httpx.Client) -> None:
+    """The control plane makes them too, for tests in other languages."""
+    for path, body, typ in (
+        ("security-events", {"event": "credential-change", "sub": "alice", "details": {"x": 1}}, "secevent+jwt"),
+        ("logout-tokens", {"sid": "s-1", "expires_in": 60}, "logout+jwt"),
+    ):
+        answer = browser.post(f"{mock.issuer}/_mock/{path}", json=body)
+        assert answer.status_code == 201
+        assert read_notice(browser, mock, answer.json()["token"]).header["typ"] == typ
+    refused = browser.post(f"{mock.issuer}/_mock/logout-tokens", json={})
+    assert (refused.status_code, refused.json()["errors"][0]["field"]) == (422, "sub")

@@ -10,7 +10,7 @@ import pytest
 from resource_server._protocol.messages import HTTPRequest, HTTPResponse, Unavailable
 from resource_server._runtime.drive import Driver
 from resource_server._runtime.exchange import Exchange
-from resource_server._validation.flow import Flow, ask, begin, join
+from resource_server._validation.flow import Flow, begin, join, send
 from tests.support.origin import Gate, Origin, says
 
 pytestmark = pytest.mark.anyio
@@ -25,7 +25,7 @@ def driver(origin: Origin, timeout: float = 5.0) -> Driver:
 
 def question() -> Flow[HTTPResponse | Unavailable]:
     """Ask once."""
-    return (yield from ask(QUESTION))
+    return (yield from send(QUESTION))
 
 
 async def test_a_flow_that_asks_nothing_makes_no_task() -> None:
@@ -47,8 +47,8 @@ async def test_a_flow_asks_until_it_returns() -> None:
     origin = Origin(jwks=says(200, {"n": 1}))
 
     def twice() -> Flow[list[object]]:
-        first = yield from ask(QUESTION)
-        second = yield from ask(QUESTION)
+        first = yield from send(QUESTION)
+        second = yield from send(QUESTION)
         return [getattr(found, "status", None) for found in (first, second)]
 
     assert await driver(origin).share("key", twice) == [200, 200]
@@ -112,7 +112,7 @@ async def test_all_questions_of_a_flow_share_one_deadline() -> None:
     origin = Origin(jwks=Gate(says(200)))
 
     def twice() -> Flow[list[object]]:
-        return [(yield from ask(QUESTION)), (yield from ask(QUESTION))]
+        return [(yield from send(QUESTION)), (yield from send(QUESTION))]
 
     loop = asyncio.get_running_loop()
     started = loop.time()
@@ -127,7 +127,7 @@ async def test_an_impatient_flow_leaves_the_shared_one_running() -> None:
     driving = driver(Origin(slow=slow, jwks=shared), timeout=0.05)
 
     def waits_too_long() -> Flow[list[object]]:
-        first = yield from ask(HTTPRequest("GET", "https://as.example.com/slow", "metadata", 1000))
+        first = yield from send(HTTPRequest("GET", "https://as.example.com/slow", "metadata", 1000))
         driving._exchange.timeout = 5.0  # for the shared flow, which begins now; this one has no time left
         return [first, (yield from join("jwks", question))]
 
@@ -172,7 +172,7 @@ async def test_an_error_of_our_own_is_loud() -> None:
     """A flow that raises has a bug: everybody who waits sees it, and nothing stays in flight."""
 
     def broken() -> Flow[None]:
-        yield from ask(QUESTION)
+        yield from send(QUESTION)
         raise ZeroDivisionError
 
     driving = driver(Origin(jwks=says(200)))

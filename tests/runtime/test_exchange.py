@@ -15,6 +15,7 @@ from resource_server._protocol.client_auth import ClientCredentials
 from resource_server._protocol.introspection import introspection_request
 from resource_server._protocol.jwks import jwks_request
 from resource_server._protocol.messages import HTTPRequest, HTTPResponse, Unavailable
+from resource_server._runtime.connections import OwnConnections
 from resource_server._runtime.exchange import Exchange
 from tests.support.origin import Body, Origin, says
 from tests.support.play import INTROSPECTION, JWKS
@@ -187,7 +188,7 @@ async def test_our_own_connections_keep_no_cookie(respx_mock: respx.MockRouter) 
 
 
 async def test_connections_are_kept_between_questions(respx_mock: respx.MockRouter) -> None:
-    """One transport serves all questions, and is closed once, with whatever was opened."""
+    """Connections are opened when they are needed, and serve all questions until they are closed."""
     respx_mock.post(INTROSPECTION).respond(200, json={})
     exchange = Exchange(timeout=5.0)
     await exchange.aclose()
@@ -195,5 +196,5 @@ async def test_connections_are_kept_between_questions(respx_mock: respx.MockRout
     opened = exchange._own
     await send(exchange)
     assert exchange._own is opened
-    assert isinstance(opened, httpx.AsyncHTTPTransport)
+    assert isinstance(opened, OwnConnections)
     await exchange.aclose()

@@ -75,7 +75,7 @@ class RawServer:
                         self._converse(secured)
 
     def _converse(self, connection: socket.socket) -> None:
-        request = _read_request(connection)
+        request = read_request(connection)
         if not request:
             return
         self.requests.append(request)
@@ -85,7 +85,7 @@ class RawServer:
             connection.sendall(self._answer)
 
 
-def _read_request(connection: socket.socket) -> bytes:
+def read_request(connection: socket.socket) -> bytes:
     """Read one request with a ``Content-Length``, or without a body; nothing where it does not come whole."""
     request = b""
     while (whole := _length(request)) is None or len(request) < whole:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 import random
+from concurrent.futures import ThreadPoolExecutor
 from threading import Thread
 from typing import Any
 
 import pytest
 
 from resource_server import Assurance, InvalidToken, Principal, Requirement, all_of, authorize
-from resource_server._validation.cache import VerdictCache
+from resource_server._validation.cache import JITTER, MIN_LEAD, VerdictCache
 from resource_server._validation.verdict import Active, Inactive, Unavailable
 from resource_server.errors import Reason
 from tests.support.jwt import NOW, REMOVED
@@ -129,6 +130,104 @@ def test_an_unknown_key_is_not_remembered_and_removes_the_yes() -> None:
     remembered.put(KEY, good(), now=0.0, wall=NOW)
     remembered.put(KEY, Inactive("unknown_key"), now=0.0, wall=NOW)
     assert len(remembered) == 0
+
+
+def ends(remembered: VerdictCache, now: float = 0.0) -> tuple[float, float]:
+    """Return the soft and the hard end of what is remembered."""
+    entry = remembered.find(KEY, now)
+    assert entry is not None
+    return entry.soft_end, entry.hard_end
+
+
+@pytest.mark.parametrize(
+    ("took", "lead"), [(0.0, 60 * MIN_LEAD), (0.5, 60 * MIN_LEAD), (2.0, 4.0), (100.0, 30.0)], ids=str
+)
+def test_a_yes_is_due_again_ahead_of_its_end(took: float, lead: float) -> None:
+    """Twice the time that the last answer took is enough for the next one; never more than half of its time."""
+    remembered = cache()
+    remembered.put(KEY, good(), now=0.0, wall=NOW, took=took)
+    assert ends(remembered) == (60.0 - lead, 60.0)
+
+
+@pytest.mark.parametrize(("expires_in", "again"), [(60.0, False), (30.0, False), (61.0, True), (None, True)])
+def test_what_ends_with_the_token_is_not_asked_about_ahead(expires_in: float | None, again: bool) -> None:  # noqa: FBT001 - a parameter
+    """A question whose answer cannot prolong anything is not asked."""
+    remembered = cache()
+    remembered.put(KEY, good(expires_in), now=0.0, wall=NOW)
+    soft_end, hard_end = ends(remembered)
+    assert (soft_end < hard_end) is again
+
+
+def test_a_no_is_not_asked_about_ahead() -> None:
+    """Nobody waits eagerly for the answer about a bad token."""
+    remembered = cache()
+    remembered.put(KEY, Inactive("inactive"), now=0.0, wall=NOW)
+    assert ends(remembered)[0] == math.inf
+
+
+def test_the_permission_to_ask_ahead_is_given_once_for_each_answer() -> None:
+    """One request asks again, those that come with it do not, and after the next answer it begins anew."""
+    remembered = cache()
+    for _ in range(2):
+        remembered.put(KEY, good(), now=0.0, wall=NOW)
+        seen = [remembered.find(KEY, 59.0) for _ in range(3)]
+        assert [entry is not None and remembered.take_refresh(KEY, entry) for entry in seen] == [True, False, False]
+        later = remembered.find(KEY, 59.5)
+        assert later is not None
+        assert (later.soft_end, later.hard_end) == (math.inf, 60.0)
+        remembered.put(KEY, Unavailable("timeout"), now=59.6, wall=NOW)
+        assert ends(remembered, 59.7) == (math.inf, 60.0)
+
+
+def test_no_permission_for_what_is_gone() -> None:
+    """What was forgotten, or found to be bad, is not asked about ahead."""
+    remembered = cache()
+    remembered.put(KEY, good(), now=0.0, wall=NOW)
+    entry = remembered.find(KEY, 59.0)
+    assert entry is not None
+    remembered.put(KEY, Inactive("inactive"), now=59.0, wall=NOW)
+    assert not remembered.take_refresh(KEY, entry)
+
+
+def test_one_of_many_threads_asks_ahead() -> None:
+    """Threads that find a token due at the same moment cause one question."""
+    remembered = cache()
+    remembered.put(KEY, good(), now=0.0, wall=NOW)
+    entry = remembered.find(KEY, 59.0)
+    assert entry is not None
+    with ThreadPoolExecutor(8) as threads:
+        assert sum(threads.map(lambda _: remembered.take_refresh(KEY, entry), range(64))) == 1
+
+
+@pytest.mark.parametrize(("chance", "share"), [(0.0, 1.0), (0.5, 1 - JITTER / 2), (1.0, 1 - JITTER)])
+def test_times_are_spread(chance: float, share: float) -> None:
+    """Tokens that came together do not fall due together: each may end a little early, and never late."""
+    remembered = cache(chance=lambda: chance)
+    remembered.put(KEY, good(), now=0.0, wall=NOW)
+    assert ends(remembered)[1] == pytest.approx(60.0 * share)
+    remembered.put(KEY, Inactive("inactive"), now=0.0, wall=NOW)
+    assert ends(remembered)[1] == pytest.approx(10.0 * share)
+
+
+def test_discard() -> None:
+    """One token can be forgotten, whatever is known of it; the others stay."""
+    remembered = cache()
+    for key, verdict in ((KEY, good()), (b"bad", Inactive("inactive")), (b"other", good())):
+        remembered.put(key, verdict, now=0.0, wall=NOW)
+    remembered.discard(KEY)
+    remembered.discard(b"bad")
+    assert [remembered.get(key, 0.0) is not None for key in (KEY, b"bad", b"other")] == [False, False, True]
+    assert [remembered.knows(key) for key in (KEY, b"other")] == [False, True]
+
+
+def test_a_token_is_known_beyond_its_time() -> None:
+    """That a token was good a moment ago is still known when it is to be asked about anew; of a bad one it is not."""
+    remembered = cache()
+    remembered.put(KEY, good(), now=0.0, wall=NOW)
+    assert remembered.find(KEY, 60.0) is None
+    assert remembered.knows(KEY)
+    remembered.put(KEY, Inactive("inactive"), now=60.0, wall=NOW)
+    assert not remembered.knows(KEY)
 
 
 @pytest.mark.parametrize(("now", "known"), [(59.0, True), (89.0, True), (90.0, False)])

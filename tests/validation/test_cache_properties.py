@@ -8,6 +8,7 @@ References: RFC 7662 section 4
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 from hypothesis import settings
@@ -16,7 +17,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from resource_server import InvalidToken, Principal
 from resource_server._validation.admit import admit
-from resource_server._validation.cache import VerdictCache
+from resource_server._validation.cache import JITTER, VerdictCache
 from resource_server._validation.verdict import Active, Inactive, Unavailable, Verdict
 from resource_server.requirements import ANY_TOKEN
 from tests.support.jwt import NOW
@@ -45,13 +46,25 @@ def answer_of(verdict: Verdict, wall: float) -> str:
 class CacheMachine(RuleBasedStateMachine):
     """Random verdicts for random tokens at random times, against the diary."""
 
-    @initialize(ttl=st.floats(0, 90), negative_ttl=st.floats(0, 30), stale=st.floats(0, 60), size=st.integers(1, 6))
-    def begin(self, ttl: float, negative_ttl: float, stale: float, size: int) -> None:
+    @initialize(
+        ttl=st.floats(0, 90),
+        negative_ttl=st.floats(0, 30),
+        stale=st.floats(0, 60),
+        size=st.integers(1, 6),
+        chance=st.floats(0, 1),
+    )
+    def begin(self, ttl: float, negative_ttl: float, stale: float, size: int, chance: float) -> None:
         """Make a cache of any shape."""
         self.ttl, self.negative_ttl, self.stale, self.size = ttl, negative_ttl, stale, size
         self.cache = VerdictCache(
-            size=size, ttl=ttl, negative_size=size, negative_ttl=negative_ttl, stale_if_error=stale
+            size=size,
+            ttl=ttl,
+            negative_size=size,
+            negative_ttl=negative_ttl,
+            stale_if_error=stale,
+            chance=lambda: chance,
         )
+        self.refreshed: list[Active | Inactive] = []
         self.diary: dict[bytes, list[Entry]] = {token: [] for token in TOKENS}
         self.monotonic, self.wall = 50.0, NOW
         self.said = 0
@@ -67,13 +80,18 @@ class CacheMachine(RuleBasedStateMachine):
         """Move the wall clock only."""
         self.wall += jump
 
-    @rule(token=tokens, lifetime=st.one_of(st.none(), st.floats(-10, 200)), max_ttl=st.floats(0, 200))
-    def the_server_says_yes(self, token: bytes, lifetime: float | None, max_ttl: float) -> None:
+    @rule(
+        token=tokens,
+        lifetime=st.one_of(st.none(), st.floats(-10, 200)),
+        max_ttl=st.floats(0, 200),
+        took=st.floats(0, 60),
+    )
+    def the_server_says_yes(self, token: bytes, lifetime: float | None, max_ttl: float, took: float) -> None:
         """Remember a yes, which names the moment it was said by its subject."""
         self.said += 1
         expires_at = None if lifetime is None else self.wall + lifetime
         verdict = Active(Principal(subject=f"{token.decode()}:{self.said}", expires_at=expires_at), max_ttl)
-        self._tell(token, verdict)
+        self._tell(token, verdict, took)
 
     @rule(token=tokens, reason=st.sampled_from(["inactive", "unknown_key"]))
     def the_server_says_no(self, token: bytes, reason: str) -> None:
@@ -97,6 +115,21 @@ class CacheMachine(RuleBasedStateMachine):
             assert answer_of(hit, self.wall) == "expired"
 
     @rule(token=tokens)
+    def a_request_comes_for_a_token_that_is_due(self, token: bytes) -> None:
+        """Of each yes, one request that is due asks again, not in its first half, and it stays what it is meanwhile."""
+        entry = self.cache.find(token, self.monotonic)
+        if entry is None or self.monotonic < entry.soft_end:
+            return
+        said = self._look_up(token, entry.verdict)
+        assert isinstance(entry.verdict, Active)
+        assert entry.verdict not in self.refreshed
+        assert self.monotonic - said.monotonic >= self._time_to_live(said) * (1 - JITTER) / 2 - 1e-6
+        assert self.cache.take_refresh(token, entry)
+        self.refreshed.append(entry.verdict)
+        assert not self.cache.take_refresh(token, entry)
+        assert self.cache.find(token, self.monotonic) == entry._replace(soft_end=math.inf)
+
+    @rule(token=tokens)
     def a_request_comes_in_an_outage(self, token: bytes) -> None:
         """What is served stale was a yes, was not contradicted since, and is not older than allowed."""
         verdict = self.cache.stale(token, self.monotonic)
@@ -112,8 +145,8 @@ class CacheMachine(RuleBasedStateMachine):
             assert len(self.cache._active) <= self.size
             assert len(self.cache._inactive) <= self.size
 
-    def _tell(self, token: bytes, verdict: Active | Inactive) -> None:
-        self.cache.put(token, verdict, now=self.monotonic, wall=self.wall)
+    def _tell(self, token: bytes, verdict: Active | Inactive, took: float = 0.0) -> None:
+        self.cache.put(token, verdict, now=self.monotonic, wall=self.wall, took=took)
         self.diary[token].append(Entry(self.monotonic, self.wall, verdict))
 
     def _look_up(self, token: bytes, verdict: Active | Inactive) -> Entry:

@@ -8,7 +8,7 @@ import pytest
 
 from resource_server._protocol.messages import HTTPResponse
 from resource_server._protocol.metadata import Metadata
-from resource_server._validation.discover import discover, find_endpoint
+from resource_server._validation.discover import _fetch, discover, find_endpoint
 from resource_server._validation.verdict import Active, Unavailable
 from resource_server.events import AuthorizationServerUnavailable, ConfigurationFault
 from tests.support.jwt import ISSUER, REMOVED, access_token, signing_key
@@ -186,3 +186,26 @@ def test_an_issuer_with_a_path(issuer: str, url: str) -> None:
     world = World(issuer=issuer, introspection_endpoint=REMOVED)
     world.validate("opaque", ("metadata", document(issuer=issuer)), ("introspection", yes()))
     assert world.requests[0].url == url
+
+
+def test_metadata_that_another_thread_has_found(world: World) -> None:
+    """Who comes to fetch the metadata when it has just been fetched asks nobody."""
+    found = world.play(discover(world.state), ("metadata", document()))
+    assert world.play(_fetch(world.state)) is found
+
+
+@pytest.mark.parametrize("reply", [REFUSED, answer({}, status=503, retry_after="30")], ids=["connect", "503"])
+def test_an_outage_is_no_reason_to_look_elsewhere(world: World, reply: Answer) -> None:
+    """A place that cannot be asked is not a place without metadata: the second one is not tried for it."""
+    verdict = world.validate("opaque", ("metadata", reply))
+    assert isinstance(verdict, Unavailable)
+    assert [request.url for request in world.requests] == [FIRST]
+
+
+def test_metadata_is_left_alone_as_asked(world: World) -> None:
+    """``Retry-After`` holds for the metadata too, and callers learn how long that is."""
+    world.validate("opaque", ("metadata", answer({}, status=503, retry_after="30")))
+    world.time.advance(10.0)
+    assert world.validate("opaque") == Unavailable("circuit_open", 20.0)
+    world.time.advance(20.0)
+    assert isinstance(world.validate("opaque", ("metadata", document()), ("introspection", yes())), Active)

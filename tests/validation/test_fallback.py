@@ -12,7 +12,7 @@ from resource_server._validation.verdict import Active, Inactive, Unavailable, V
 from resource_server._validation.verify_jwt import fetch_keys
 from resource_server.events import AuthorizationServerUnavailable, ConfigurationFault
 from tests.support.jwt import ISSUER, NOW, REMOVED, access_token, claims, header, sign_hmac, signing_key, with_signature
-from tests.support.play import REFUSED, TIMEOUT, World, answer, key_set, unsupported, yes
+from tests.support.play import REFUSED, TIMEOUT, World, answer, key_set, no, unsupported, yes
 
 TOKEN = access_token()
 KEYS = key_set(signing_key())
@@ -242,3 +242,36 @@ def test_a_route_that_needs_an_introspected_token_refuses_the_fallback() -> None
     assert refused.value.reason == "unavailable"
     with pytest.raises(VerificationUnavailable):
         world.admit(verdict, Requirement(assurance=Assurance.INTROSPECTED, unavailable_status=503))
+
+
+@pytest.mark.attack("A-K-12")
+@pytest.mark.parametrize(
+    ("reply", "falls_back"),
+    [
+        *((Unavailable(cause), True) for cause in ("connect", "timeout", "connection_lost", "protocol", "too_large")),
+        *((answer({}, status=status), True) for status in (408, 425, 429, 500, 502, 503, 504, 204)),
+        (answer(b"<html>"), True),
+        (answer({"active": "true"}), True),
+        (Unavailable("circuit_open", 1.0), True),
+        *((answer({}, status=status), False) for status in (301, 400, 401, 403, 404, 405)),
+        (Unavailable("crowded", fault="crowd"), False),
+        (no(), False),
+    ],
+    ids=repr,
+)
+def test_what_is_an_outage(reply: Any, falls_back: bool) -> None:  # noqa: FBT001 - a parameter
+    """The signature decides where nobody has answered, never where somebody has, or where we are the crowd."""
+    verdict = with_keys().validate(TOKEN, ("introspection", reply))
+    assert (assurance(verdict) is Assurance.LOCAL) == falls_back
+    assert falls_back or not isinstance(verdict, Active)
+
+
+def test_a_breaker_that_is_open_is_an_outage() -> None:
+    """While the endpoint is left alone the ladder is the same, and nobody is asked."""
+    world = with_keys(stale_if_error=600.0, cache_ttl=1.0)
+    world.validate("opaque", ("introspection", yes()))
+    world.validate(TOKEN, ("introspection", answer({}, status=503, retry_after="30")))
+    world.time.advance(10.0)
+    assert assurance(world.validate(TOKEN)) is Assurance.LOCAL
+    assert assurance(world.validate("opaque")) is Assurance.STALE
+    assert world.validate("unknown") == Unavailable("circuit_open", 20.0)

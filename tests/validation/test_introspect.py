@@ -9,7 +9,9 @@ from urllib.parse import parse_qsl
 import pytest
 
 from resource_server import InvalidToken
+from resource_server._protocol.client_auth import ClientCredentials
 from resource_server._validation.introspect import introspect
+from resource_server._validation.state import Policy
 from resource_server._validation.verdict import Active, Inactive, Unavailable
 from resource_server.events import ConfigurationFault
 from tests.support.jwt import AUDIENCE, ISSUER, NOW, REMOVED, access_token
@@ -197,3 +199,29 @@ def test_one_no_is_told_once(world: World) -> None:
     """A no is no fault, so nothing is reported about the authorization server."""
     world.validate("opaque", ("introspection", no()))
     assert world.events == []
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_a_refusal_is_asked_about_again_with_other_credentials(world: World, status: int) -> None:
+    """Where our credentials are refused and there are others, the same question is asked with those, once."""
+    other = ClientCredentials("rs", "another", "client_secret_post")
+    refused: list[str] = []
+
+    def look(policy: Policy) -> ClientCredentials:
+        refused.append(policy.issuer)
+        return other
+
+    world.state.other_client = look
+    verdict = world.validate("opaque", ("introspection", answer({}, status=status)), ("introspection", yes()))
+    assert isinstance(verdict, Active)
+    assert refused == [ISSUER]
+    assert dict(parse_qsl(world.requests[1].body.decode()))["client_secret"] == "another"
+    world.validate("another", ("introspection", answer({}, status=status)), ("introspection", answer({}, status=401)))
+    assert world.events[-1] == ConfigurationFault("introspection", "status_401", ISSUER)
+
+
+@pytest.mark.parametrize("status", [400, 404, 500])
+def test_other_refusals_are_not_about_our_credentials(world: World, status: int) -> None:
+    """Only a 401 or a 403 makes us look for other credentials."""
+    world.state.other_client = lambda _: pytest.fail("looked")
+    world.validate("opaque", ("introspection", answer({}, status=status)))

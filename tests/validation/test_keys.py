@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -12,19 +14,25 @@ from resource_server._protocol.jwks import PublicKey, process_jwks_response
 from resource_server._protocol.jws import JWS, parse_jws
 from resource_server._protocol.messages import Unavailable
 from resource_server._validation.keys import (
+    AHEAD,
     DEFAULT_FRESH,
-    FORCED_FETCHES,
-    FORCED_SPACING,
-    FORCED_WINDOW,
+    FAILURE_HOLDS,
+    LOOKS_WINDOW,
     MAX_CANDIDATES,
     MAX_FRESH,
+    MAX_LOOKS,
     MIN_FRESH,
+    QUICK_LOOKS,
+    QUICK_SPACING,
+    RENEW_SPACING,
     RETRY_AFTER_FAILURE,
+    SLOW_SPACING,
     KeyRing,
 )
 from tests.support.jwt import REMOVED, SigningKey, access_token, jwks, signing_key
 from tests.support.play import REFUSED, answer
 
+LONG_AGO = -1e6
 OLD, NEW, NEWER = (signing_key("ES256", name) for name in ("old", "new", "newer"))
 
 
@@ -42,10 +50,11 @@ def parsed(token: str) -> JWS:
     return jws
 
 
-def ring(*keys: Any, fresh_for: float | None = None, now: float = 0.0) -> KeyRing:
-    """Make a key ring that has just been filled."""
+def ring(*keys: Any, fresh_for: float | None = None) -> KeyRing:
+    """Make a key ring that was filled long ago, and again just now."""
     filled = KeyRing()
-    filled.accept(public(*keys), fresh_for, now)
+    for now in (LONG_AGO, 0.0):
+        filled.accept(public(*keys), fresh_for, now)
     return filled
 
 
@@ -53,7 +62,7 @@ def test_an_empty_ring() -> None:
     """Without keys everybody may try to fetch them at any time, and none are trusted, however long the bound."""
     keys = KeyRing()
     for now in (0.0, 1.0):
-        assert keys.needs_fetch(now)
+        assert keys.needs_fetch(now, 1e9)
         assert not keys.usable(now, 1e9)
         keys.fail(REFUSED, now)
 
@@ -79,19 +88,53 @@ def test_an_empty_ring() -> None:
 def test_freshness(cache_control: str, fresh_for: float) -> None:
     """RFC 9111 §5.2.2: ``max-age`` is honoured between a floor and a ceiling; nonsense is as good as nothing."""
     keys = ring(OLD, fresh_for=max_age(answer({}, cache_control=cache_control)))
-    assert not keys.needs_fetch(fresh_for - 0.001)
-    assert keys.needs_fetch(fresh_for)
+    assert not keys.needs_fetch(fresh_for - 0.001, 0.0)
+    assert keys.needs_fetch(fresh_for, 0.0)
 
 
 @pytest.mark.attack("A-K-2")
-def test_a_failure_changes_nothing_but_the_time_of_the_next_attempt() -> None:
-    """A failed fetch keeps the last good set, and the next attempt waits a little."""
+def test_a_failure_takes_nothing_away() -> None:
+    """After a failed fetch the last good set serves on, and no token waits for the next attempt while it may."""
     keys = ring(OLD)
     keys.fail(REFUSED, DEFAULT_FRESH)
     assert keys.fault == REFUSED
     assert keys.candidates(parsed(access_token(OLD)))
-    assert not keys.needs_fetch(DEFAULT_FRESH + RETRY_AFTER_FAILURE - 0.001)
-    assert keys.needs_fetch(DEFAULT_FRESH + RETRY_AFTER_FAILURE)
+    assert not keys.needs_fetch(DEFAULT_FRESH + FAILURE_HOLDS, 900.0)
+    keys.fail(REFUSED, 899.0)
+    assert not keys.needs_fetch(900.0, 900.0)
+    assert keys.needs_fetch(900.001, 900.0)
+
+
+@pytest.mark.attack("A-C-4")
+def test_a_failure_of_long_ago_is_no_outage() -> None:
+    """Where nobody came for a while after a failure, the next token waits for a fetch: its key may be gone."""
+    keys = ring(OLD)
+    keys.fail(REFUSED, DEFAULT_FRESH)
+    assert keys.needs_fetch(DEFAULT_FRESH + RETRY_AFTER_FAILURE + FAILURE_HOLDS, 900.0)
+
+
+def test_a_set_in_use_is_renewed_before_it_is_stale() -> None:
+    """A while before its end, permission to fetch a set anew is given to one caller, and not to the next."""
+    keys = ring(OLD, fresh_for=100.0)
+    assert not keys.take_renewal(100 * AHEAD - 0.001)
+    assert keys.take_renewal(100 * AHEAD)
+    assert not keys.take_renewal(100 * AHEAD + RENEW_SPACING - 0.001)
+    assert keys.take_renewal(100 * AHEAD + RENEW_SPACING)
+    assert not keys.needs_fetch(99.9, 0.0)
+
+
+@pytest.mark.parametrize(
+    ("failed_at", "wait"),
+    [(80.0, RENEW_SPACING), (98.0, 2.0), (99.5, RETRY_AFTER_FAILURE), (200.0, RETRY_AFTER_FAILURE)],
+    ids=["fresh", "nearly stale", "as good as stale", "stale"],
+)
+def test_a_renewal_that_failed_is_repeated(failed_at: float, wait: float) -> None:
+    """It is tried again, a little later while the set is fresh, soon when it is not, and never at once."""
+    keys = ring(OLD, fresh_for=100.0)
+    assert keys.take_renewal(failed_at)
+    keys.fail(REFUSED, failed_at)
+    assert not keys.take_renewal(failed_at + wait - 0.001)
+    assert keys.take_renewal(failed_at + wait)
 
 
 def test_a_success_forgets_the_failure() -> None:
@@ -105,11 +148,11 @@ def test_a_success_forgets_the_failure() -> None:
 def test_nothing_is_fetched_ahead_right_after_a_failure() -> None:
     """To have keys before they are needed is worth an attempt, and not one for every token that passes by."""
     keys = KeyRing()
-    assert keys.due(0.0)
+    assert keys.take_renewal(0.0)
     keys.fail(REFUSED, 0.0)
-    assert not keys.due(RETRY_AFTER_FAILURE - 0.001)
-    assert keys.due(RETRY_AFTER_FAILURE)
-    assert keys.needs_fetch(0.001)
+    assert not keys.take_renewal(RETRY_AFTER_FAILURE - 0.001)
+    assert keys.take_renewal(RETRY_AFTER_FAILURE)
+    assert keys.needs_fetch(0.001, 0.0)
 
 
 @pytest.mark.parametrize(
@@ -126,47 +169,83 @@ def test_trust(now: float, bound: float, trusted: bool) -> None:  # noqa: FBT001
 def test_an_unknown_key_id_causes_one_fetch_at_a_time() -> None:
     """Permission to look for an unknown key is given once; whoever comes while the fetch runs waits for it too."""
     keys = ring(OLD)
-    assert [keys.may_force(1.0) for _ in range(3)] == [True, True, True]
+    assert [keys.may_look(1.0) for _ in range(3)] == [True, True, True]
     keys.accept(public(OLD), None, 1.5)
-    assert not keys.may_force(1.0 + FORCED_SPACING - 0.001)
-    assert keys.may_force(1.0 + FORCED_SPACING)
+    assert not keys.may_look(1.0 + QUICK_SPACING - 0.001)
+    assert keys.may_look(1.0 + QUICK_SPACING)
+
+
+def flood(keys: KeyRing, begin: float, seconds: int) -> list[float]:
+    """Send an invented key id every tenth of a second, and return when that caused a fetch."""
+    fetched: list[float] = []
+    for tenth in range(seconds * 10):
+        now = begin + tenth / 10
+        if keys.may_look(now):
+            fetched.append(now)
+            keys.accept(public(OLD), None, now)
+    return fetched
 
 
 @pytest.mark.attack("A-K-9")
 def test_fruitless_looks_for_unknown_keys_are_few() -> None:
-    """One invented key id does not keep a rotated key out for long, and a flood of them causes two fetches a minute."""
-    keys, fetches = ring(OLD), 0
-    for tenth in range(600):
-        if keys.may_force(tenth / 10):
-            fetches += 1
-            keys.accept(public(OLD), None, tenth / 10)
-    assert fetches == FORCED_FETCHES
-    assert not keys.may_force(FORCED_WINDOW - 0.001)
-    assert keys.may_force(FORCED_WINDOW)
+    """A flood of invented key ids causes two fetches at first and then one in half a minute: a new key is in it."""
+    fetched = flood(ring(OLD), 0.0, 300)
+    assert fetched[:QUICK_LOOKS] == [0.0, QUICK_SPACING]
+    assert all(0 <= later - before - SLOW_SPACING <= 0.11 for before, later in pairwise(fetched[1:]))
+    assert len(fetched) == QUICK_LOOKS + 9
+
+
+@pytest.mark.attack("A-K-9")
+@pytest.mark.parametrize("begin", [0.0, 0.5, 20.0, 59.0])
+def test_no_minute_sees_more_looks(begin: float) -> None:
+    """Also where the flood begins with the process, whose first fetch counts, no minute sees more than three."""
+    keys = KeyRing()
+    keys.accept(public(OLD), None, 0.0)
+    fetched = [0.0, *flood(keys, begin, 300)]
+    for first in fetched:
+        assert sum(first <= moment < first + LOOKS_WINDOW for moment in fetched) <= MAX_LOOKS
 
 
 @pytest.mark.attack("A-K-9")
 def test_new_keys_lift_the_cooldown() -> None:
     """A fetch that brought a new key was no waste, so the next rotation may come at once."""
     keys = ring(OLD)
-    assert keys.may_force(1.0)
+    assert keys.may_look(1.0)
     keys.accept(public(OLD, NEW), None, 1.5)
-    assert keys.may_force(1.6)
+    assert keys.may_look(1.6)
     keys.accept(public(NEW, NEWER), None, 1.7)
-    assert keys.may_force(1.8)
+    assert keys.may_look(1.8)
     keys.accept(public(NEWER), None, 1.9)
-    assert not keys.may_force(2.0)
+    assert not keys.may_look(2.0)
 
 
 def test_a_failed_look_for_an_unknown_key_may_be_repeated_soon() -> None:
     """A fetch that failed has told nothing about the unknown key, so it costs a short wait and not the long one."""
     keys, now = ring(OLD), 1.0
-    for _ in range(FORCED_FETCHES + 1):
-        assert keys.may_force(now)
+    for _ in range(MAX_LOOKS + 1):
+        assert keys.may_look(now)
         keys.fail(REFUSED, now)
-        assert not keys.may_force(now + RETRY_AFTER_FAILURE - 0.001)
+        assert not keys.may_look(now + RETRY_AFTER_FAILURE - 0.001)
         now += RETRY_AFTER_FAILURE
-    assert keys.may_force(now)
+    assert keys.may_look(now)
+
+
+def test_a_look_that_was_given_up_is_as_good_as_none() -> None:
+    """A fetch that ended without an outcome, as when its event loop closed, leaves no trace."""
+    keys = ring(OLD)
+    for _ in range(MAX_LOOKS + 1):
+        assert keys.may_look(1.0)
+        keys.leave()
+    keys.leave()
+    assert keys.may_look(1.0)
+
+
+@pytest.mark.attack("A-C-14")
+def test_one_of_many_threads_renews() -> None:
+    """Permission to renew is given to one of the threads that ask for it at the same moment."""
+    keys = ring(OLD, fresh_for=100.0)
+    with ThreadPoolExecutor(8) as threads:
+        assert sum(threads.map(lambda _: keys.take_renewal(99.0), range(64))) == 1
 
 
 def test_candidates_by_key_id() -> None:

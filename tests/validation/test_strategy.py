@@ -65,9 +65,9 @@ ASKED_ONLY = {
 WITH_FALLBACK = {
     "yes": ("i/k", "introspected"),
     "no": ("i/k", "inactive"),
-    "outage": ("ik", "local"),
-    "fault": ("i", "unavailable"),
-    "unsupported": ("ik", "local"),
+    "outage": ("ik/k", "local"),
+    "fault": ("i/k", "unavailable"),
+    "unsupported": ("ik/k", "local"),
 }
 NEVER_ASKED = dict.fromkeys(ASKED_ONLY, ("k", "local"))
 TABLE = {
@@ -82,7 +82,7 @@ TABLE = {
 }
 WITHOUT_KEYS = {
     ("introspect_then_jwks", JWT): WITH_FALLBACK
-    | {"outage": ("ik", "unavailable"), "unsupported": ("ik", "unavailable")},
+    | {"outage": ("ik/k", "unavailable"), "unsupported": ("ik/k", "unavailable")},
     ("jwks", JWT): dict.fromkeys(ASKED_ONLY, ("k", "unavailable")),
     ("jwks_then_introspect", JWT): {kind: ("k" + calls, outcome) for kind, (calls, outcome) in ASKED_ONLY.items()},
 }

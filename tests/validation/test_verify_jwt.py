@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from resource_server._protocol.messages import HTTPResponse
-from resource_server._validation.keys import DEFAULT_FRESH, FORCED_SPACING, RETRY_AFTER_FAILURE
+from resource_server._validation.keys import AHEAD, DEFAULT_FRESH, QUICK_SPACING, RETRY_AFTER_FAILURE
 from resource_server._validation.verdict import Active, Inactive, Unavailable
 from resource_server._validation.verify_jwt import fetch_keys, keep_keys_warm
 from resource_server.events import AuthorizationServerUnavailable, ConfigurationFault
@@ -71,8 +71,8 @@ def test_a_thousand_invented_key_ids(world: World) -> None:
     world.validate(access_token(OLD, head={"kid": "first"}), ("jwks", key_set(OLD)))
     for number in range(999):
         assert world.validate(access_token(OLD, head={"kid": f"kid-{number}"})) == Inactive("unknown_key")
-        world.time.advance(FORCED_SPACING / 1000)
-    world.time.advance(FORCED_SPACING)
+        world.time.advance(QUICK_SPACING / 1000)
+    world.time.advance(QUICK_SPACING)
     assert isinstance(world.validate(access_token(NEW), ("jwks", key_set(OLD, NEW))), Active)
 
 
@@ -91,7 +91,7 @@ def test_an_unknown_key_is_not_remembered(world: World) -> None:
     token = access_token(NEW)
     assert world.validate(token, ("jwks", key_set(OLD))) == Inactive("unknown_key")
     assert world.cached(token) is None
-    world.time.advance(FORCED_SPACING)
+    world.time.advance(QUICK_SPACING)
     assert isinstance(world.validate(token, ("jwks", key_set(OLD, NEW))), Active)
 
 
@@ -133,10 +133,50 @@ def test_the_last_good_set_is_kept(world: World, reply: Answer, cause: str) -> N
     (event, *_) = world.events
     assert isinstance(event, AuthorizationServerUnavailable | ConfigurationFault)
     assert (event.endpoint, event.cause) == ("jwks", cause)
-    world.time.advance(RETRY_AFTER_FAILURE - 1)
     assert isinstance(world.validate(access_token(OLD, sub="a")), Active)
+    assert world.background == []
+    world.time.advance(RETRY_AFTER_FAILURE)
+    assert isinstance(world.validate(access_token(OLD, sub="b")), Active)
+    assert world.background == [(ISSUER, "jwks")]
+
+
+def test_keys_too_old_to_be_trusted_are_waited_for() -> None:
+    """While fetches fail the last good set serves for ``fallback_max_age``; then a token waits for each attempt."""
+    world = World(strategy="jwks", fallback_max_age=DEFAULT_FRESH + 10)
+    world.play(fetch_keys(world.state), ("jwks", key_set(OLD)))
+    world.time.advance(DEFAULT_FRESH)
+    assert isinstance(world.validate(access_token(OLD), ("jwks", REFUSED)), Active)
+    world.time.advance(11)
+    assert world.validate(access_token(OLD, sub="a"), ("jwks", REFUSED)) == Unavailable("no_recent_keys")
+    assert isinstance(world.validate(access_token(OLD, sub="a"), ("jwks", key_set(OLD))), Active)
+
+
+def test_no_token_waits_for_a_routine_fetch(world: World) -> None:
+    """Keys in use are renewed in the background before they are stale, by one token that does not wait for it."""
+    world.time.advance(DEFAULT_FRESH * AHEAD - 1)
+    assert isinstance(world.validate(access_token(OLD, sub="a")), Active)
+    assert world.background == []
     world.time.advance(1)
-    assert isinstance(world.validate(access_token(OLD, sub="b"), ("jwks", key_set(OLD))), Active)
+    for sub, begun in (("b", [(ISSUER, "jwks")]), ("c", [])):
+        assert isinstance(world.validate(access_token(OLD, sub=sub)), Active)
+        assert world.background == begun
+
+
+def test_a_token_without_a_key_id_causes_one_fetch(world: World) -> None:
+    """Where a token has just waited for the keys, a signature that does not verify is no reason to fetch again."""
+    world.time.advance(DEFAULT_FRESH)
+    token = access_token(NEW, head={"kid": REMOVED})
+    assert world.validate(token, ("jwks", key_set(OLD))) == Inactive("bad_signature")
+
+
+def test_a_fetch_that_is_given_up_does_not_stand_in_the_way(world: World) -> None:
+    """A look for an unknown key that ends without an outcome, as when its loop closes, may be had again at once."""
+    for _ in range(5):
+        assert world.state.keys.may_look(world.time.monotonic)
+        flow = fetch_keys(world.state)
+        next(flow)
+        flow.close()
+    assert isinstance(world.validate(access_token(NEW), ("jwks", key_set(OLD, NEW))), Active)
 
 
 @pytest.mark.parametrize(("reply", "cause"), BAD_DOCUMENTS.values(), ids=BAD_DOCUMENTS)
@@ -199,4 +239,4 @@ def test_what_is_begun_is_the_fetch() -> None:
     effect: Any = next(flow)
     world.play(effect.flow(), ("jwks", key_set(OLD)))
     assert [request.url for request in world.requests] == ["https://as.example.com/jwks"]
-    assert not world.state.keys.needs_fetch(world.time.monotonic)
+    assert not world.state.keys.needs_fetch(world.time.monotonic, 0.0)

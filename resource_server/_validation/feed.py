@@ -1,0 +1,308 @@
+"""Revocations go round: each worker tells the others what it learns, and hears what they say.
+
+All workers share a log in the store. It is read from its beginning, and then as it grows: what is new and what was
+missed are the same thing. Whoever is cut off reads on where it was; nothing is lost in between.
+
+What a worker has to say waits in its outbox until it has read it in the log itself. So neither an outage nor a store
+that forgets what it has confirmed loses it. A log that has vanished (the last entry we read is not there any more) is
+read from its beginning, and told again what is missing in it: every worker would, and whoever is first spares the
+others, for they read it before it is their turn.
+
+Here are only the steps; who carries them out is in ``_runtime``::
+
+    Read(...)    ->  Page, or Unavailable
+    Append(...)  ->  None, or Unavailable
+    Pause(...)   ->  None, after so many seconds, or sooner for one that may be woken
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Generator
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import Any, Literal, NamedTuple, cast
+
+from resource_server._protocol.messages import Unavailable
+from resource_server._protocol.revocation import Revocation, read_revocation
+from resource_server._validation.forks import after_fork, fork_safe_lock
+from resource_server._validation.revocations import Place, Revocations
+from resource_server._validation.state import Clock
+from resource_server._validation.vault import Vault
+
+BEGINNING = b"0-0"
+LISTEN_FOR = 0.5
+"""Seconds for which a worker waits for something new, before it looks whether the log is still there."""
+BATCH = 256
+"""How many revocations are written, or read, at once."""
+FIRST_WAIT, LONGEST_WAIT = 0.05, 0.4
+"""Seconds until the next attempt at a log that is not there, at first and at most."""
+UNCONFIRMED = 2.0
+"""Seconds after which we write again what we have written and not read."""
+SPREAD = 0.25
+"""Seconds over which the workers spread what all of them would write."""
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """Read what comes after a place in the log."""
+
+    after: bytes
+    wait: float
+    """Seconds to wait for it where there is nothing yet."""
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """What was read."""
+
+    entries: tuple[tuple[bytes, bytes], ...] = field(default=(), repr=False)
+    """Places and values, in their order."""
+    continued: bool = True
+    """The entry at the place we read on from is still there: this is the log we know."""
+
+
+@dataclass(frozen=True, slots=True)
+class Append:
+    """Write to the end of the log, and let go of what is too old to mean anything."""
+
+    values: tuple[bytes, ...] = field(repr=False)
+    keep_for: float
+    """Seconds, by the store's clock."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """Wait."""
+
+    seconds: float
+    wakeable: bool = False
+    """Something new in the outbox ends it."""
+
+
+Step = Read | Append | Pause
+Steps = Generator[Step, Any, None]
+
+
+class FeedStatus(NamedTuple):
+    """How it goes."""
+
+    connected: bool
+    """The log answered when it was last asked."""
+    last_heard: float
+    """Monotonic seconds of its last answer; ``-inf`` for never."""
+    cause: str | None
+    """Why it did not answer, where it did not."""
+    waiting: int
+    """How many revocations the others may not have heard of."""
+
+
+class Outbox:
+    """What the other workers may not know yet; safe for threads. It holds names, and as many as are remembered.
+
+    Args:
+        revocations: what is remembered, by the same names.
+    """
+
+    def __init__(self, revocations: Revocations) -> None:
+        """Start empty."""
+        self._revocations = revocations
+        self._due: dict[Place, float] = {}
+        self._listeners: list[Callable[[], None]] = []
+        self._lock = fork_safe_lock()
+        after_fork(self._leave_listeners)
+
+    def __len__(self) -> int:
+        """Count what is unconfirmed."""
+        return len(self._due)
+
+    def put(self, places: list[Place], due: float) -> None:
+        """Have something told from a moment on, in monotonic seconds; what is due earlier stays so."""
+        with self._lock:
+            for place in places:
+                self._due[place] = min(due, self._due.get(place, math.inf))
+            listeners = tuple(self._listeners)
+        for listener in listeners:
+            listener()
+
+    def take(self, now: float) -> list[Revocation]:
+        """Return a batch of what is due; it is due again a little later, unless it is confirmed."""
+        found: list[Revocation] = []
+        with self._lock:
+            for place in list(islice((place for place, due in self._due.items() if due <= now), BATCH)):
+                del self._due[place]
+                revocation = self._revocations.get(place)
+                if revocation is not None:
+                    self._due[place] = now + UNCONFIRMED  # behind all others, where it is not looked at again for now
+                    found.append(revocation)
+        return found
+
+    def next_due(self, now: float) -> float:
+        """Return the seconds until something is due; infinite where there is nothing."""
+        with self._lock:
+            return max(0.0, min(self._due.values(), default=math.inf) - now)
+
+    def hurry(self, now: float) -> None:
+        """Have everything told now."""
+        with self._lock:
+            places = list(self._due)
+        self.put(places, now)
+
+    def confirm(self, heard: Revocation) -> None:
+        """Take out what stands in the log."""
+        with self._lock:
+            known = self._revocations.get(heard.place)
+            if known is None or not known.adds_to(heard):
+                self._due.pop(heard.place, None)
+
+    def listen(self, listener: Callable[[], None]) -> Callable[[], None]:
+        """Call a function whenever something is put in, in whatever thread; returns what ends that."""
+        with self._lock:
+            self._listeners.append(listener)
+
+        def end() -> None:
+            with self._lock:
+                if listener in self._listeners:
+                    self._listeners.remove(listener)
+
+        return end
+
+    def _leave_listeners(self) -> None:
+        """Leave those who listen to the process they are in: this one was forked off."""
+        self._listeners = []
+
+
+class Feed:
+    """The part of one resource server in what its workers tell each other.
+
+    Args:
+        vault: seals what goes into the log, and opens what is ours.
+        revocations: what is remembered here.
+        clock: what time it is.
+        memory: seconds for which a revocation matters at most.
+        report: told that the log does not answer, and why; ``None`` when it does again.
+    """
+
+    def __init__(
+        self,
+        vault: Vault,
+        revocations: Revocations,
+        *,
+        clock: Clock,
+        memory: float,
+        report: Callable[[str | None], None],
+    ) -> None:
+        """Start unconnected, with nothing to tell."""
+        self.stream = vault.name("revocations", "")
+        self.outbox = Outbox(revocations)
+        self._vault = vault
+        self._revocations = revocations
+        self._clock = clock
+        self._memory = memory
+        self._report = report
+        self._last_heard = -math.inf
+        self._causes: dict[Literal["hear", "tell"], str | None] = {"hear": None, "tell": None}
+
+    @property
+    def status(self) -> FeedStatus:
+        """How it goes, for the health of the server."""
+        connected = self._cause is None and self._last_heard > -math.inf
+        return FeedStatus(connected, self._last_heard, self._cause, len(self.outbox))
+
+    def note(self, revocation: Revocation) -> None:
+        """Have the other workers told."""
+        self.outbox.put([revocation.place], self._clock.monotonic())
+
+    def hear(self, on_caught_up: Callable[[], None] = lambda: None) -> Steps:
+        """Read the log, for ever.
+
+        Args:
+            on_caught_up: called when the end of the log is reached, and where there is none to reach.
+        """
+        place, misses, wait = BEGINNING, 0, 0.0
+        lost: set[Place] | None = None
+        while True:
+            page = cast("Page | Unavailable", (yield Read(place, wait)))
+            if isinstance(page, Unavailable):
+                self._trouble("hear", page.cause)
+                on_caught_up()
+                yield self._pause(misses)
+                misses, wait = misses + 1, 0.0
+                continue
+            self._hears(again=misses > 0)
+            misses = 0
+            heard = [self._accept(value) for _, value in page.entries]
+            if not page.continued:
+                place, wait, lost = BEGINNING, 0.0, {known.place for known in self._revocations.all()}
+                continue
+            place = page.entries[-1][0] if page.entries else place
+            lost = None if lost is None else lost.difference(heard)
+            if len(page.entries) < BATCH:
+                if lost:
+                    self._tell_again(lost)
+                wait, lost = LISTEN_FOR, None
+                on_caught_up()
+
+    def tell(self) -> Steps:
+        """Write what is in the outbox, for ever."""
+        misses = 0
+        while True:
+            failed = yield from self._write()
+            self._trouble("tell", None if failed is None else failed.cause)
+            if failed is None:
+                misses = 0
+                yield Pause(self.outbox.next_due(self._clock.monotonic()), wakeable=True)
+            else:
+                yield self._pause(misses)
+                misses += 1
+
+    def flush(self) -> Steps:
+        """Write what is in the outbox, once."""
+        self.outbox.hurry(self._clock.monotonic())
+        yield from self._write()
+
+    def _write(self) -> Generator[Step, Any, Unavailable | None]:
+        while batch := self.outbox.take(self._clock.monotonic()):
+            sealed = tuple(self._vault.seal(revocation.members(), name=self.stream) for revocation in batch)
+            failed = cast("Unavailable | None", (yield Append(sealed, self._memory)))
+            if failed is not None:
+                self.outbox.put([revocation.place for revocation in batch], self._clock.monotonic())
+                return failed
+        return None
+
+    def _accept(self, value: bytes) -> Place | None:
+        """Note what one of us has written; whatever else stands in the log is nothing to us."""
+        members = self._vault.open(value, name=self.stream)
+        heard = None if members is None else read_revocation(members)
+        if heard is None:
+            return None
+        self._revocations.add(heard, now=self._clock.monotonic(), wall=self._clock.wall())
+        self.outbox.confirm(heard)
+        return heard.place
+
+    def _tell_again(self, lost: set[Place]) -> None:
+        """Tell what the log has lost. Every worker does, each from another point on, and hears the others meanwhile."""
+        wall, chance = self._clock.wall(), self._clock.chance()
+        places = [known.place for known in self._revocations.all() if known.place in lost and known.until > wall]
+        first = int(len(places) * chance)
+        self.outbox.put(places[first:] + places[:first], self._clock.monotonic() + SPREAD * chance)
+
+    def _pause(self, misses: int) -> Pause:
+        longest = min(FIRST_WAIT * 2 ** min(misses, 8), LONGEST_WAIT)
+        return Pause(longest * (1 + self._clock.chance()) / 2)
+
+    def _hears(self, *, again: bool) -> None:
+        self._last_heard = self._clock.monotonic()
+        self._trouble("hear", None)
+        if again:
+            self.outbox.hurry(self._last_heard)
+
+    def _trouble(self, doing: Literal["hear", "tell"], cause: str | None) -> None:
+        was = self._cause
+        self._causes[doing] = cause
+        if (was is None) != (self._cause is None):
+            self._report(self._cause)
+
+    @property
+    def _cause(self) -> str | None:
+        return self._causes["hear"] or self._causes["tell"]

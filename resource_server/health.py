@@ -1,0 +1,186 @@
+"""How a resource server is doing: what it could say about a token that it does not know yet.
+
+Evidence is what requests have met; nothing is asked for the sake of an answer here. What nobody has met yet, or what
+one token may have brought about, takes no server out of service, and neither does a failure that is long past: a server
+that gets no requests would never learn that it is over.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from typing import Any, Literal, NamedTuple
+
+from resource_server._protocol.messages import Unavailable
+from resource_server._validation.breaker import BreakerStatus
+from resource_server._validation.feed import FeedStatus
+from resource_server._validation.state import IssuerState, Policy
+
+Status = Literal["ready", "degraded", "down"]
+
+RECENT = 60.0
+"""Seconds after which a failure that nobody has met again is no reason any more to be called down."""
+_ABOUT_ONE_TOKEN = frozenset({"answer_mismatch", "status_400", "status_413", "status_431", "unsupported_token_type"})
+"""Configuration faults that a single token can bring about."""
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One of the things a resource server leans on."""
+
+    name: str
+    """``introspection``, ``jwks``, ``metadata``, ``store`` or ``revocations``."""
+    status: Status
+    """``degraded``: it fails, and is made do without; ``down``: it is of no use at the moment."""
+    reason: str | None = None
+    """What is wrong, in the words that events use: ``timeout``, ``connect``, ``status_503`` ..."""
+    age_seconds: float | None = None
+    """Seconds since it last answered; of keys and metadata, since those at hand came. ``None`` for never."""
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """How a resource server is doing.
+
+    - ``ready``: nothing is known to be wrong.
+    - ``degraded``: something fails, and what is left can still judge a token.
+    - ``down``: a token that is not known yet could not be verified at the moment.
+    """
+
+    status: Status
+    checks: tuple[Check, ...]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return it as what a JSON endpoint answers."""
+        return {"status": self.status, "checks": [asdict(check) for check in self.checks]}
+
+
+class Fault(NamedTuple):
+    """A failure that could not be mended by asking again."""
+
+    at: float
+    cause: str
+    is_configuration: bool
+
+
+class Faults:
+    """The last fault of each endpoint."""
+
+    def __init__(self) -> None:
+        """Start with none."""
+        self._last: dict[str, Fault] = {}
+
+    def note(self, endpoint: str, fault: Unavailable, now: float) -> None:
+        """Keep a fault; our own crowd is none, and neither is a question that was not asked."""
+        if fault.fault != "crowd" and fault.cause != "circuit_open":
+            self._last[endpoint] = Fault(now, fault.cause, fault.fault == "configuration")
+
+    def since(self, endpoint: str, last_success: float) -> Fault | None:
+        """Return the last fault, unless there has been an answer after it."""
+        fault = self._last.get(endpoint)
+        return fault if fault is not None and fault.at >= last_success else None
+
+
+def assess(
+    state: IssuerState,
+    faults: Faults,
+    now: float,
+    *,
+    stores: Iterable[BreakerStatus] = (),
+    feeds: Iterable[FeedStatus] = (),
+) -> Health:
+    """Draw up the health of a resource server from what it has met.
+
+    Args:
+        state: the issuer.
+        faults: what could not be relied on.
+        now: monotonic seconds.
+        stores: what has been seen of the store that all workers share, by each event loop.
+        feeds: how it goes with what the workers tell each other.
+    """
+    checks: dict[str, Check] = {}
+    for check in (
+        _metadata(state, faults, now),
+        _introspection(state, faults, now),
+        _keys(state, faults, now),
+        *(_store(status, now) for status in stores),
+        *(_feed(status, now) for status in feeds),
+    ):
+        if check is not None and (check.name not in checks or checks[check.name].status == "ready"):
+            checks[check.name] = check
+    introspection = faults.since("introspection", -math.inf)
+    refused = introspection is not None and introspection.is_configuration
+    return Health(_overall(state.policy, checks, refused=refused), tuple(checks.values()))
+
+
+def _overall(policy: Policy, checks: dict[str, Check], *, refused: bool) -> Status:
+    sources = [checks[name].status for name in ("introspection", "jwks") if name in checks]
+    out = all(status == "down" for status in sources)
+    if policy.strategy == "introspect_then_jwks" and refused and not policy.fallback_on_configuration_fault:
+        out = checks["introspection"].status == "down"  # no key helps where our credentials are refused
+    if out:
+        return "down"
+    return "ready" if all(check.status == "ready" for check in checks.values()) else "degraded"
+
+
+def _metadata(state: IssuerState, faults: Faults, now: float) -> Check | None:
+    policy = state.policy
+    introspects, verifies = policy.strategy != "jwks", policy.strategy != "introspect"
+    if not ((introspects and policy.introspection_endpoint is None) or (verifies and policy.jwks_uri is None)):
+        return None
+    last_success = state.breaker("metadata").status(now).last_success
+    fault = faults.since("metadata", last_success)
+    age = None if state.metadata is None else _age(last_success, now)
+    if fault is None:
+        return Check("metadata", "ready", None, age)
+    out = state.metadata is None and _is_recent(fault.at, now)
+    return Check("metadata", "down" if out else "degraded", fault.cause, age)
+
+
+def _introspection(state: IssuerState, faults: Faults, now: float) -> Check | None:
+    if state.policy.strategy == "jwks":
+        return None
+    seen = state.breaker("introspection").status(now)
+    fault = faults.since("introspection", seen.last_success)
+    age = _age(seen.last_success, now)
+    metadata = _metadata(state, faults, now)
+    if state.policy.introspection_endpoint is None and metadata is not None and metadata.status == "down":
+        return Check("introspection", "down", metadata.reason, age)
+    if fault is None and not seen.open:
+        return Check("introspection", "ready", None, age)
+    cause = seen.last_cause if fault is None else fault.cause
+    mistaken = fault is not None and fault.is_configuration and fault.cause not in _ABOUT_ONE_TOKEN
+    last_news = seen.last_failure if fault is None else max(fault.at, seen.last_failure)
+    out = (seen.open or mistaken) and _is_recent(last_news, now)
+    return Check("introspection", "down" if out else "degraded", cause, age)
+
+
+def _keys(state: IssuerState, faults: Faults, now: float) -> Check | None:
+    if state.policy.strategy == "introspect":
+        return None
+    keys = state.keys
+    fault, age = faults.since("jwks", keys.fetched_at), _age(keys.fetched_at, now)
+    if fault is None:
+        return Check("jwks", "ready", None, age)
+    out = not keys.usable(now, state.policy.fallback_max_age) and _is_recent(fault.at, now)
+    return Check("jwks", "down" if out else "degraded", fault.cause, age)
+
+
+def _store(seen: BreakerStatus, now: float) -> Check:
+    failing = seen.open or seen.last_failure > seen.last_success
+    age = _age(seen.last_success, now)
+    return Check("store", "degraded", seen.last_cause, age) if failing else Check("store", "ready", None, age)
+
+
+def _feed(seen: FeedStatus, now: float) -> Check:
+    age = _age(seen.last_heard, now)
+    return Check("revocations", "ready" if seen.cause is None else "degraded", seen.cause, age)
+
+
+def _is_recent(moment: float, now: float) -> bool:
+    return now - moment < RECENT
+
+
+def _age(moment: float, now: float) -> float | None:
+    return None if math.isinf(moment) else round(now - moment, 3)

@@ -1,0 +1,78 @@
+"""The URL of a store is read as it is meant, or refused with a message that shows nothing of it."""
+
+from __future__ import annotations
+
+import pytest
+
+from resource_server._protocol.store_url import StoreAddress, read_store_url
+
+PASSWORD = "canary-store-password"
+
+
+@pytest.mark.parametrize(
+    ("url", "address"),
+    [
+        ("redis://cache", StoreAddress("single", (("cache", 6379),))),
+        ("valkey://cache:7000/2", StoreAddress("single", (("cache", 7000),), database=2)),
+        ("redis://cache?db=3", StoreAddress("single", (("cache", 6379),), database=3)),
+        ("redis://:s%40t@[::1]:6380", StoreAddress("single", (("::1", 6380),), password="s@t")),
+        ("rediss://u:p@cache/", StoreAddress("single", (("cache", 6379),), username="u", password="p", tls=True)),
+        (
+            "valkeys://cache?ssl_ca_certs=/etc/ca.pem&db=1",
+            StoreAddress("single", (("cache", 6379),), database=1, tls=True, files={"ssl_ca_certs": "/etc/ca.pem"}),
+        ),
+        ("unix:///run/valkey%20one.sock?db=1", StoreAddress("single", path="/run/valkey one.sock", database=1)),
+        ("unix://:secret@/run/v.sock", StoreAddress("single", path="/run/v.sock", password="secret")),
+        (
+            "redis+sentinel://:p@one,two:26380/main/4",
+            StoreAddress("sentinel", (("one", 26379), ("two", 26380)), service="main", database=4, password="p"),
+        ),
+        ("valkeys+sentinel://one/main", StoreAddress("sentinel", (("one", 26379),), service="main", tls=True)),
+        ("redis+cluster://a:1,b:2", StoreAddress("cluster", (("a", 1), ("b", 2)))),
+        ("valkeys+cluster://a", StoreAddress("cluster", (("a", 6379),), tls=True)),
+    ],
+)
+def test_what_a_url_says(url: str, address: StoreAddress) -> None:
+    """Each form names the kind of the store, its hosts, its database, its credentials and its TLS."""
+    assert read_store_url(url) == address
+
+
+@pytest.mark.parametrize(
+    ("url", "problem"),
+    [
+        ("", "must begin with"),
+        (f"http://:{PASSWORD}@cache", "must begin with"),
+        (f"redis://:{PASSWORD}@[cache", "is not a URL"),
+        (f"redis://:{PASSWORD}@", "must name a host"),
+        (f"redis://:{PASSWORD}@ca che", "must name a host"),
+        (f"redis://:{PASSWORD}@cache:0", "must name a host"),
+        (f"redis://:{PASSWORD}@cache:99999", "must name a host"),
+        (f"redis://:{PASSWORD}@one,two", "names several hosts"),
+        (f"redis://:{PASSWORD}@cache/zero", "by its number"),
+        (f"redis://:{PASSWORD}@cache/99999999", "by its number"),
+        (f"redis://:{PASSWORD}@cache/1/2", "must have one path segment"),
+        (f"redis://:{PASSWORD}@cache/1?db=1", "must have one path segment"),
+        (f"redis://:{PASSWORD}@cache?password={PASSWORD}", "nothing in its query but db"),
+        (f"redis://:{PASSWORD}@cache?ssl_ca_certs=/ca.pem", "nothing in its query but db"),
+        (f"rediss://:{PASSWORD}@cache?ssl_cert_reqs=none", "nothing in its query but db, ssl_ca_certs"),
+        (f"redis://:{PASSWORD}@cache?db=1&db=2", "each once"),
+        (f"redis://:{PASSWORD}@cache?db=", "nothing in its query but"),
+        (f"redis://:{PASSWORD}@cache?{PASSWORD}", "malformed query"),
+        (f"redis://:{PASSWORD}@cache#{PASSWORD}", "must not have a fragment"),
+        (f"unix://{PASSWORD}/run/v.sock", "path of a socket"),
+        ("unix:///", "path of a socket"),
+        (f"redis+sentinel://:{PASSWORD}@one", "must name the service"),
+        (f"redis+cluster://:{PASSWORD}@one/1", "must not name a database"),
+    ],
+)
+def test_mistakes_are_named_and_not_quoted(url: str, problem: str) -> None:
+    """What is wrong is said, in words that hold nothing of the URL: there may be a password in it."""
+    with pytest.raises(ValueError, match=problem) as caught:
+        read_store_url(url)
+    assert PASSWORD not in str(caught.value)
+    assert caught.value.__cause__ is None
+
+
+def test_password_is_not_shown() -> None:
+    """An address shows no password."""
+    assert PASSWORD not in repr(read_store_url(f"redis://:{PASSWORD}@cache"))
