@@ -23,6 +23,7 @@ HOSTILE = (
     "500_headers",
     "flood_of_headers",
     "interim_answers",
+    "flood_of_interim_answers",
     "silence",
 )
 """The paths of those that mean harm."""
@@ -52,6 +53,7 @@ async def _hostile(attack: str) -> AsyncIterator[bytes]:
             "drip_headers": (_OK, b"x: y\r\n"),
             "drip_body": (_OK + b"content-length: 60000\r\n\r\n", b" "),
             "interim_answers": (b"", b"HTTP/1.1 103 Early Hints\r\n\r\n"),
+            "flood_of_interim_answers": (b"", b"HTTP/1.1 103 Early Hints\r\n\r\n" * 10_000),
             "flood_of_headers": (_OK, b"x: y\r\n" * 10_000),
         }[attack]
         yield first

@@ -19,7 +19,7 @@ from resource_server._protocol.problem import ErrorStyle
 from resource_server._protocol.revocation import Revocation
 from resource_server._protocol.security_event import NoticeRules
 from resource_server._reload import Change, Handover
-from resource_server._runtime.observe import notify
+from resource_server._reports import Reports
 from resource_server._validation.admit import DEFAULT_RETRY_AFTER, admit
 from resource_server._validation.cache import Tombstones, VerdictCache
 from resource_server._validation.consult import greet
@@ -44,30 +44,12 @@ from resource_server.errors import (
     TooManyTokens,
     VerificationUnavailable,
 )
-from resource_server.events import (
-    AuthorizationServerUnavailable,
-    ConfigurationFault,
-    Event,
-    LoggingObserver,
-    Observer,
-    RequestRefused,
-    RequestUnverifiable,
-    RevocationFeedAvailable,
-    RevocationFeedUnavailable,
-    RevocationsForgotten,
-    SecurityEventReceived,
-    StoreAvailable,
-    StoreUnavailable,
-    TokenValidated,
-)
-from resource_server.health import Faults
+from resource_server.events import Observer
 from resource_server.principal import Principal
 from resource_server.requirements import Requirement, authorize
 
 if TYPE_CHECKING:
     from resource_server.settings import Settings
-
-_FINGERPRINT_BYTES = 6
 
 
 class Unknown(NamedTuple):
@@ -101,8 +83,7 @@ class Core:
         self.error_style = ErrorStyle(settings.realm, settings.error_format, settings.verbose_errors)
         self.token_methods = TokenMethods(settings.max_token_length, settings.query_token, settings.form_token)
         self.acting_principal: Principal | None = None
-        self.faults = Faults()
-        self._observer: Observer = observer or LoggingObserver()
+        self.reports = Reports(settings.issuer, observer, self.clock)
         self._refresh = refresh
         # Keys of the cache are digests under a key that never leaves this object, or is made from the secret that all
         # workers share: a dump of it tells no token, and no two servers can mistake each other's entries.
@@ -129,7 +110,8 @@ class Core:
         before, settings = self.state, change.settings
         policy = settings.policy()
         if settings.issuer != before.policy.issuer:
-            self.faults, self._digest_key = Faults(), token_bytes(32)
+            self.reports.begin_anew(settings.issuer)
+            self._digest_key = token_bytes(32)
             self.state = self._begin_state(settings, None)
             self.state.host = before.host
         else:
@@ -168,7 +150,7 @@ class Core:
                 self._refresh(key, lambda: self.find_out(renewed))
             return self._admit(entry.verdict, requirement)
         except (BearerTokenError, VerificationUnavailable) as error:
-            self._report_refusal(error, key)
+            self.reports.refusal(error, key)
             raise
 
     def complete(self, unknown: Unknown, verdict: Verdict) -> Principal:
@@ -183,7 +165,7 @@ class Core:
                 raise self._too_many_tokens(verdict)
             return self._admit(verdict, unknown.requirement)
         except (BearerTokenError, VerificationUnavailable) as error:
-            self._report_refusal(error, unknown.presented.key)
+            self.reports.refusal(error, unknown.presented.key)
             raise
 
     def find_out(self, presented: Presented) -> Flow[Verdict]:
@@ -191,7 +173,7 @@ class Core:
         started = self.clock.monotonic()
         verdict = yield from validate(self.state, presented)
         if not _is_rate_limited(verdict):
-            self.tell(_validated(presented.key, verdict, self.clock.monotonic() - started))
+            self.reports.validated(presented.key, verdict, self.clock.monotonic() - started)
         return verdict
 
     def note(self, revocation: Revocation) -> bool:
@@ -224,10 +206,10 @@ class Core:
         if isinstance(found, Unavailable):
             return found
         if isinstance(found, str):
-            self.tell(SecurityEventReceived(found, 0, self.settings.issuer))
+            self.reports.received(found, 0)
             return found
         news = sum([self.note(revocation) for revocation in found])
-        self.tell(SecurityEventReceived(None, news, self.settings.issuer))
+        self.reports.received(None, news)
         return news
 
     def acknowledge(self, outcome: int | EventRefusal | Unavailable) -> int:
@@ -267,10 +249,6 @@ class Core:
         found = None if metadata is None else metadata.introspection_endpoint
         return self.settings.introspection_endpoint or found
 
-    def tell(self, event: Event) -> None:
-        """Tell the observer."""
-        notify(self._observer, event)
-
     def _admit(self, verdict: Verdict, requirement: Requirement) -> Principal:
         settings = self.settings
         if isinstance(verdict, Active) and self.state.revocations.condemns(verdict):
@@ -301,30 +279,18 @@ class Core:
             return TooManyTokens(limited.retry_after or 0.0)
         return InvalidToken("rate_limited")
 
-    def report_store(self, cause: str | None) -> None:
-        """Tell the observer that the store has ceased to answer, and why, or with ``None`` that it answers again."""
-        issuer = self.settings.issuer
-        self.tell(StoreAvailable(issuer) if cause is None else StoreUnavailable(cause, issuer))
-
     def _make_feed(self, vault: Vault, revocations: Revocations) -> Feed:
         memory = self.settings.revocation_memory
-        return Feed(vault, revocations, clock=self.clock, memory=memory, report=self._report_feed)
-
-    def _report_feed(self, cause: str | None) -> None:
-        issuer = self.settings.issuer
-        self.tell(RevocationFeedAvailable(issuer) if cause is None else RevocationFeedUnavailable(cause, issuer))
-
-    def _report_forgotten(self) -> None:
-        self.tell(RevocationsForgotten(self.settings.issuer))
+        return Feed(vault, revocations, clock=self.clock, memory=memory, report=self.reports.feed)
 
     def _begin_state(self, settings: Settings, vault: Vault | None) -> IssuerState:
         state = IssuerState(
             settings.policy(),
             cache=_cache(settings, self.clock),
             tombstones=Tombstones(settings.cache_size),
-            revocations=Revocations(leeway=settings.leeway, on_full=self._report_forgotten),
+            revocations=Revocations(leeway=settings.leeway, on_full=self.reports.forgotten),
             clock=self.clock,
-            report=self._report_fault,
+            report=self.reports.fault,
             digest=partial(_digest, self._digest_key),
             vault=vault,
         )
@@ -336,23 +302,6 @@ class Core:
         if self.state.policy.client == refused.client:
             self.look_at_files()
         return self._handover.other(refused, self.state.policy, self.clock.monotonic())
-
-    def _report_fault(self, endpoint: str, fault: Unavailable) -> None:
-        issuer = self.settings.issuer
-        self.faults.note(endpoint, fault, self.clock.monotonic())
-        if fault.fault == "configuration":
-            self.tell(ConfigurationFault(endpoint, fault.cause, issuer))
-        else:
-            self.tell(AuthorizationServerUnavailable(endpoint, fault.cause, fault.retry_after, issuer))
-
-    def _report_refusal(self, error: BearerTokenError | VerificationUnavailable, key: bytes | None) -> None:
-        fingerprint = None if key is None else _fingerprint(key)
-        if isinstance(error, TooManyTokens):
-            self.tell(RequestRefused(error.status, None, "rate_limited", fingerprint))
-        elif isinstance(error, VerificationUnavailable) or error.reason == "unavailable":
-            self.tell(RequestUnverifiable(error.status, fingerprint))
-        else:
-            self.tell(RequestRefused(error.status, error.error, error.reason, fingerprint))
 
 
 def _nothing() -> None:
@@ -376,16 +325,3 @@ def _cache(settings: Settings, clock: Clock) -> VerdictCache:
 
 def _is_rate_limited(verdict: Verdict) -> TypeGuard[Unavailable]:
     return isinstance(verdict, Unavailable) and verdict.cause == RATE_LIMITED
-
-
-def _fingerprint(key: bytes) -> str:
-    return key[:_FINGERPRINT_BYTES].hex()
-
-
-def _validated(key: bytes, verdict: Verdict, seconds: float) -> TokenValidated:
-    fingerprint = _fingerprint(key)
-    if isinstance(verdict, Active):
-        return TokenValidated(fingerprint, "active", verdict.principal.assurance, None, seconds)
-    if isinstance(verdict, Inactive):
-        return TokenValidated(fingerprint, "inactive", None, verdict.reason, seconds)
-    return TokenValidated(fingerprint, "unavailable", None, verdict.cause, seconds)

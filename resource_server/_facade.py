@@ -70,7 +70,7 @@ class Facade:
         """Tell how this server is doing, from what its requests have met; asks nobody."""
         core = self._core
         now = core.clock.monotonic()
-        return assess(core.state, core.faults, now, stores=self._stores_seen(), feeds=self._feeds_seen())
+        return assess(core.state, core.reports.faults, now, stores=self._stores_seen(), feeds=self._feeds_seen())
 
     def revoke(  # noqa: PLR0913 - one of five things, by its name
         self,
@@ -138,13 +138,13 @@ class Facade:
         try:
             self._renew(files, anyway=anyway)
         except ConfigurationError:
-            self._core.tell(ConfigurationFault("configuration", "unacceptable", self.settings.issuer))
+            self._core.reports.tell(ConfigurationFault("configuration", "unacceptable", self.settings.issuer))
 
     def _renew(self, files: Files, *, anyway: bool) -> bool:
         core = self._core
         change = files.renew(lambda: core.settings, core.reconfigure, anyway=anyway)
         if change is not None:
-            core.tell(ConfigurationReloaded(change.changed, change.at_a_restart, core.settings.issuer))
+            core.reports.tell(ConfigurationReloaded(change.changed, change.at_a_restart, core.settings.issuer))
         return change is not None
 
     def _stores_seen(self) -> Iterable[BreakerStatus]:

@@ -238,7 +238,7 @@ class BlockingResourceServer(Facade):
 
         core = self._core
         timeout = self.settings.cache_timeout
-        return BlockingValkeyStore(url.get_secret_value(), timeout=timeout, clock=core.clock, report=core.report_store)
+        return BlockingValkeyStore(url.get_secret_value(), timeout=timeout, clock=core.clock, report=core.reports.store)
 
     def _start_feed(self) -> None:
         feed, url = self._core.feed, self.settings.cache_url

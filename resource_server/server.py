@@ -195,6 +195,10 @@ class ResourceServer(Facade):
         if driver is None:
             from resource_server._runtime.drive import Driver  # noqa: PLC0415 - httpx is loaded when first needed
 
+            # A driver's sockets know their loop, so that an entry keeps itself: those of loops that are over must go.
+            for over in [known for known in self._drivers if known.is_closed()]:
+                del self._drivers[over]
+                self._feeds.pop(over, None)
             connections = self._core.connections
             driver = self._drivers[loop] = Driver(self._open_exchange(), self._open_store())
             driver.connections = connections
@@ -246,4 +250,4 @@ class ResourceServer(Facade):
 
         core = self._core
         timeout = self.settings.cache_timeout
-        return ValkeyStore(url.get_secret_value(), timeout=timeout, clock=core.clock, report=core.report_store)
+        return ValkeyStore(url.get_secret_value(), timeout=timeout, clock=core.clock, report=core.reports.store)

@@ -9,23 +9,12 @@ from __future__ import annotations
 import os
 import re
 import ssl
-from collections.abc import Iterable
-from difflib import get_close_matches
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypedDict
 
 from pydantic import BeforeValidator, Field, SecretStr, ValidationError, field_validator, model_validator
-from pydantic_settings import (
-    BaseSettings,
-    DotEnvSettingsSource,
-    EnvSettingsSource,
-    NoDecode,
-    PydanticBaseSettingsSource,
-    SecretsSettingsSource,
-    SettingsConfigDict,
-    TomlConfigSettingsSource,
-)
+from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
 from resource_server._protocol.claims import ClaimRules
 from resource_server._protocol.client_auth import ClientAuthMethod, ClientCredentials
@@ -36,11 +25,10 @@ from resource_server._protocol.problem import ErrorFormat
 from resource_server._protocol.shape import TokenFormat, TokenShape
 from resource_server._protocol.store_url import read_store_url
 from resource_server._protocol.urls import url_problem
+from resource_server._sources import ENV_PREFIX, configuration_error, refuse_misspelt, sources
 from resource_server._validation.state import Policy, Strategy
 from resource_server._validation.vault import Vault
 from resource_server.errors import ConfigurationError
-
-ENV_PREFIX = "RESOURCE_SERVER_"
 
 
 def _words(value: object) -> object:
@@ -230,16 +218,14 @@ class Settings(BaseSettings):
     def _known_algorithms(cls, algorithms: tuple[str, ...]) -> tuple[str, ...]:
         unknown = sorted(set(algorithms) - set(ALGORITHMS))
         if unknown or not algorithms:
-            message = f"must be some of {', '.join(ALGORITHMS)}"
-            raise ValueError(message)
+            raise ValueError(f"must be some of {', '.join(ALGORITHMS)}")
         return algorithms
 
     @field_validator("realm")
     @classmethod
     def _sendable_realm(cls, realm: str) -> str:
         if not is_quotable(realm):
-            message = "must be printable ASCII: it is sent in a header"
-            raise ValueError(message)
+            raise ValueError("must be printable ASCII: it is sent in a header")
         return realm
 
     @field_validator("cache_url")
@@ -248,16 +234,14 @@ class Settings(BaseSettings):
         if url is not None:
             read_store_url(url.get_secret_value())
             if find_spec("redis") is None:
-                message = "needs the extra valkey: pip install 'resource-server[valkey]'"
-                raise ValueError(message)
+                raise ValueError("needs the extra valkey: pip install 'resource-server[valkey]'")
         return url
 
     @field_validator("cache_secret")
     @classmethod
     def _strong_secret(cls, secret: SecretStr | None) -> SecretStr | None:
         if secret is not None and len(secret.get_secret_value().encode()) < MIN_SECRET_BYTES:
-            message = f"must have {MIN_SECRET_BYTES} bytes or more"
-            raise ValueError(message)
+            raise ValueError(f"must have {MIN_SECRET_BYTES} bytes or more")
         return secret
 
     @field_validator("token_pattern")
@@ -266,8 +250,7 @@ class Settings(BaseSettings):
         try:
             re.compile(pattern or "", re.ASCII)
         except re.error as error:
-            message = f"is not a regular expression: {error}"
-            raise ValueError(message) from None
+            raise ValueError(f"is not a regular expression: {error}") from None
         return pattern
 
     @field_validator("ca_file")
@@ -277,25 +260,20 @@ class Settings(BaseSettings):
             try:
                 ssl.create_default_context(cafile=ca_file)
             except OSError:
-                message = "is not a file of PEM certificates"
-                raise ValueError(message) from None
+                raise ValueError("is not a file of PEM certificates") from None
         return ca_file
 
     @model_validator(mode="after")
     def _judge_together(self) -> Self:
         self._judge_urls()
         if self.strategy != "jwks" and (not self.client_id or not self.client_secret):
-            message = f"strategy {self.strategy!r} introspects, which needs client_id and client_secret"
-            raise ValueError(message)
+            raise ValueError(f"strategy {self.strategy!r} introspects, which needs client_id and client_secret")
         if self.strategy != "introspect" and not self.audience:
-            message = f"strategy {self.strategy!r} verifies JWTs, which needs audience (RFC 9068 section 4)"
-            raise ValueError(message)
+            raise ValueError(f"strategy {self.strategy!r} verifies JWTs, which needs audience (RFC 9068 section 4)")
         if (self.strategy, self.token_format) == ("jwks", "opaque"):
-            message = "token_format 'opaque' leaves nothing to accept: strategy 'jwks' verifies JWTs only"
-            raise ValueError(message)
+            raise ValueError("token_format 'opaque' leaves nothing to accept: strategy 'jwks' verifies JWTs only")
         if self.cache_url is not None and not (self.cache_secret or self.client_secret):
-            message = "cache_url needs cache_secret, where there is no client_secret to make it from"
-            raise ValueError(message)
+            raise ValueError("cache_url needs cache_secret, where there is no client_secret to make it from")
         return self
 
     def _judge_urls(self) -> None:
@@ -306,8 +284,7 @@ class Settings(BaseSettings):
             problem = url_problem(url, allow_insecure_http=self.allow_insecure_http, allow_query=name != "issuer")
             if problem is not None:
                 shown = "(not shown)" if "@" in url else repr(url)  # it may hold a password
-                message = f"{name} {shown} {problem}"
-                raise ValueError(message)
+                raise ValueError(f"{name} {shown} {problem}")
 
     @classmethod
     def build(cls, **options: Any) -> Self:  # noqa: ANN401 - validated here
@@ -319,12 +296,11 @@ class Settings(BaseSettings):
         """
         unknown = sorted(set(options) - set(cls.model_fields))
         if unknown:
-            message = f"ResourceServer has no option {', '.join(map(repr, unknown))}"
-            raise TypeError(message)
+            raise TypeError(f"ResourceServer has no option {', '.join(map(repr, unknown))}")
         try:
             return cls(**options)
         except ValidationError as error:
-            raise _configuration_error(error, options) from None
+            raise configuration_error(error, options) from None
 
     @classmethod
     def from_env(
@@ -346,18 +322,16 @@ class Settings(BaseSettings):
         Raises:
             ConfigurationError: a value is not acceptable or a file cannot be read.
         """
-        _refuse_misspelt(os.environ)
+        refuse_misspelt(os.environ, cls.model_fields)
         found: dict[str, Any] = {}
         try:
-            for source in _sources(env_file, secrets_dir, toml_file):
+            for source in sources(cls, env_file, secrets_dir, toml_file):
                 found = {**source(), **found}
         except (ValueError, OSError) as error:
-            message = f"the configuration cannot be read: {error}"
-            raise ConfigurationError(message) from None
+            raise ConfigurationError(f"the configuration cannot be read: {error}") from None
         unknown = sorted(set(found) - set(cls.model_fields))
         if unknown:
-            message = f"unknown option {', '.join(map(repr, unknown))} in a configuration file"
-            raise ConfigurationError(message)
+            raise ConfigurationError(f"unknown option {', '.join(map(repr, unknown))} in a configuration file")
         return cls.build(**(found | overrides))
 
     def policy(self) -> Policy:
@@ -422,58 +396,3 @@ class Settings(BaseSettings):
         if self.client_id is None or self.client_secret is None:
             return None
         return ClientCredentials(self.client_id, self.client_secret.get_secret_value(), self.client_auth_method)
-
-
-class _DotEnv(DotEnvSettingsSource):
-    """The file belongs to the whole application: lines that do not bear our prefix are none of our business."""
-
-    def __call__(self) -> dict[str, Any]:
-        ours = ENV_PREFIX.lower()
-        found = super().__call__().items()
-        return {name: value for name, value in found if name in Settings.model_fields or name.startswith(ours)}
-
-
-def _sources(
-    env_file: str | Path | None, secrets_dir: str | Path | None, toml_file: str | Path | None
-) -> list[PydanticBaseSettingsSource]:
-    sources: list[PydanticBaseSettingsSource] = [EnvSettingsSource(Settings)]
-    if env_file is not None:
-        sources.append(_DotEnv(Settings, env_file=env_file))
-    if secrets_dir is not None:
-        if not Path(secrets_dir).is_dir():
-            message = f"{secrets_dir} is not a folder"
-            raise ValueError(message)
-        sources.append(SecretsSettingsSource(Settings, secrets_dir=secrets_dir))
-    if toml_file is not None:
-        if not Path(toml_file).is_file():
-            message = f"{toml_file} is not a file"
-            raise ValueError(message)
-        sources.append(TomlConfigSettingsSource(Settings, toml_file=Path(toml_file)))
-    return sources
-
-
-def _refuse_misspelt(environment: Iterable[str]) -> None:
-    """Refuse a variable that is almost an option: ignoring it would leave a default where a value was meant.
-
-    Others are let be: an orchestrator sets variables of its own for a service that is called ``resource-server``.
-    """
-    names = [name.removeprefix(ENV_PREFIX).lower() for name in environment if name.startswith(ENV_PREFIX)]
-    for name in names:
-        meant = get_close_matches(name, Settings.model_fields, n=1, cutoff=0.85)
-        if meant and name not in Settings.model_fields:
-            message = f"unknown option {ENV_PREFIX}{name.upper()}: did you mean {ENV_PREFIX}{meant[0].upper()}?"
-            raise ConfigurationError(message)
-
-
-def _configuration_error(error: ValidationError, options: dict[str, Any]) -> ConfigurationError:
-    """Name the option and the value of every problem; a secret's value is left out."""
-    lines: list[str] = []
-    for problem in error.errors(include_url=False, include_context=False):
-        name = str(problem["loc"][0]) if problem["loc"] else ""
-        is_shown = name in options and name != "cache_url" and "secret" not in name
-        shown = f" (got {options[name]!r})" if is_shown else ""
-        text = str(problem["msg"]).removeprefix("Value error, ")
-        if problem["type"] == "missing":
-            text, shown = f"is required (in the environment: {ENV_PREFIX}{name.upper()})", ""
-        lines.append(f"{name}: {text}{shown}" if name else text)
-    return ConfigurationError("; ".join(lines))

@@ -22,7 +22,8 @@ from typing import Any
 from mock_as.faults import FAMILIES, Action
 from mock_as.journal import ENDPOINTS
 from mock_as.profiles import PROFILES
-from resource_server.settings import ENV_PREFIX, Settings
+from resource_server._sources import ENV_PREFIX
+from resource_server.settings import Settings
 
 SOURCES = Path(__file__).parents[1]
 ROOT = SOURCES

@@ -105,7 +105,7 @@ async def test_review_is_hidden(orders: httpx.AsyncClient, mock_as_server: MockA
 async def test_outage_is_told_apart_where_asked_for(orders: httpx.AsyncClient, mock_as_server: MockAS) -> None:
     """A token that cannot be verified is a 401, and on the live route a 503 that says when to come back."""
     token = mock_as_server.token(scope="orders:read", format="opaque")
-    mock_as_server.fault("introspect", status=503, times=2)
+    mock_as_server.fault("introspect", status=503)
     assert_challenge(await orders.get("/orders", headers=token.bearer), status=401, error="invalid_token")
     unavailable = await orders.get("/orders/live", headers=token.bearer)
     assert unavailable.status_code == 503

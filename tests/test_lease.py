@@ -615,7 +615,7 @@ async def test_a_server_of_threads_in_an_event_loop() -> None:
     play = Threads(cache_ttl=0.5)
     loop_thread = threading.get_ident()
     threads: list[int] = []
-    play.server._core._observer = lambda _: threads.append(threading.get_ident())
+    play.server._core.reports.observer = lambda _: threads.append(threading.get_ident())
     async with play.principal.lease(TOKEN, recheck=5) as lease:
         play.members = {"active": False}
         play.time.advance(5)

@@ -11,7 +11,8 @@ import pytest
 from pydantic import SecretStr
 
 from resource_server import ConfigurationError, ResourceServer, Settings
-from resource_server.settings import ENV_PREFIX, Options
+from resource_server._sources import ENV_PREFIX
+from resource_server.settings import Options
 from tests.support.sockets import certificate
 
 ISSUER = "https://as.example.com"

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from resource_server import ConfigurationError, ResourceServer, Settings
-from resource_server.settings import ENV_PREFIX
+from resource_server._sources import ENV_PREFIX
 
 ISSUER = "https://as.example.com"
 SECRET = "canary-client-secret"

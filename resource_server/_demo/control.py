@@ -34,9 +34,9 @@ class ControlPlane:
         """Sign with a new key from now on; the one before stays published."""
         self._ask("POST", "/keys/rotate", {})
 
-    def fail_once(self, endpoint: str) -> None:
-        """Answer the next request to an endpoint with a 503."""
-        self._ask("POST", "/faults", {"endpoint": endpoint, "status": 503, "times": 1})
+    def fail(self, endpoint: str, times: int) -> None:
+        """Answer the next requests to an endpoint with a 503."""
+        self._ask("POST", "/faults", {"endpoint": endpoint, "status": 503, "times": times})
 
     def forget_requests(self) -> None:
         """Empty the journal."""

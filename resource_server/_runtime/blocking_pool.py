@@ -20,6 +20,7 @@ from typing import Any, cast
 import httpcore
 import httpx
 
+from resource_server._runtime.wire import AT_ONCE, Head
 from resource_server._runtime.workers import Workers
 
 KEPT = 30.0
@@ -41,8 +42,9 @@ class _Attempt(threading.local):
     deadline: float = 0.0
     fresh: bool = False
     """It has opened a connection of its own."""
-    answered: bool = False
-    """Some of the answer has come."""
+
+    def __init__(self) -> None:
+        self.head = Head()
 
     def left(self, error: type[Exception]) -> float:
         left = self.deadline - time.monotonic()
@@ -59,8 +61,9 @@ class _Stream(httpcore.NetworkStream):
         self._attempt = attempt
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ARG002 - the deadline counts
-        content = self._stream.read(max_bytes, self._attempt.left(httpcore.ReadTimeout))
-        self._attempt.answered = self._attempt.answered or content != b""
+        content = self._stream.read(min(max_bytes, AT_ONCE), self._attempt.left(httpcore.ReadTimeout))
+        if not self._attempt.head.admits(content):
+            raise httpcore.RemoteProtocolError
         return content
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ARG002 - as above
@@ -183,14 +186,18 @@ class Pool:
         attempt = self._attempt
         attempt.deadline = deadline
         while True:
-            attempt.fresh = attempt.answered = False
+            attempt.fresh = False
+            attempt.head.begin()
             try:
-                return self._pool.handle_request(_message(request))
+                response = self._pool.handle_request(_message(request))
             except (httpcore.ReadError, httpcore.WriteError, httpcore.RemoteProtocolError):
                 # A connection that was kept, and that the server has closed without having seen the question: it is
                 # gone now, and the next one is another, or a new one.
-                if attempt.fresh or attempt.answered:
+                if attempt.fresh or attempt.head.begun:
                     raise
+            else:
+                attempt.head.ended = True
+                return response
 
 
 def trusted(ca_file: str | None) -> ssl.SSLContext:

@@ -7,22 +7,32 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from functools import lru_cache
+from functools import lru_cache, partial
 from inspect import signature
+from typing import Any, cast
 
 import aiohttp
+from aiohttp.client_proto import ResponseHandler
 from yarl import URL
 
 from resource_server._protocol.messages import HTTPRequest, HTTPResponse, Unavailable
-from resource_server._runtime.wire import outgoing_headers, parsed, take_in
+from resource_server._runtime.wire import MAX_HEAD, outgoing_headers, parsed, take_in
 
-BOUNDS_HEADERS = "max_headers" in signature(aiohttp.ClientSession.__init__).parameters
-"""Whether this version bounds the number of headers: older ones read as many as a server likes to send."""
+BOUNDS_HEADERS = (
+    "max_headers" in signature(aiohttp.ClientSession.__init__).parameters
+    and "_factory" in aiohttp.BaseConnector.__init__.__code__.co_names
+)
+"""Whether this version bounds the number of headers, and lets us bound what comes before them.
+
+Others read as much as a server likes to send.
+"""
 _NO_LIMIT = aiohttp.ClientTimeout(total=None, connect=None, sock_connect=None, sock_read=None)
 _NOT_ADDED = ("accept", "accept-encoding", "content-type", "user-agent")
 _LONG = 3600.0
 """Seconds; who keeps the connection closes it long before."""
 _FEW = 64
+_FINAL = 200
+"""The first status that is not an interim one's."""
 
 
 class AiohttpConnection:
@@ -86,10 +96,66 @@ class AiohttpConnection:
 
 
 class _Connector(aiohttp.TCPConnector):
-    """A connector that does not complain when its event loop has ended before it."""
+    """A connector that bounds what is read, and does not complain when its event loop has ended before it."""
+
+    def __init__(self, **options: Any) -> None:  # noqa: ANN401 - handed on
+        """Connect to nothing yet."""
+        super().__init__(**options)
+        self._factory = cast("partial[ResponseHandler]", partial(_Handler, loop=self._loop))
 
     def __del__(self, _warnings: object = None) -> None:
         """Leave it to the sockets to close themselves."""
+
+
+class _Handler(ResponseHandler):
+    """Reads one answer for each question, and of what comes before its headers end no more than allowed.
+
+    The parser gets up to 256 kB in one go: thousands of interim answers, during which nothing else runs. And it goes on
+    when nobody asks: what a server then sends would be kept until somebody does.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Expect an answer: there are servers that do not wait for the question."""
+        super().__init__(loop)
+        self._left: int | None = MAX_HEAD
+        """Bytes that may come before the headers end; nothing, where they have."""
+
+    def set_response_params(self, **options: Any) -> None:  # noqa: ANN401 - handed on
+        """Expect an answer."""
+        self._left = MAX_HEAD
+        super().set_response_params(**options)
+
+    def data_received(self, data: bytes) -> None:
+        """Parse what may come, and hang up on who says more."""
+        now, rest = self._admitted(data)
+        if rest and not now:
+            self._refuse()
+            return
+        super().data_received(now)
+        if rest:
+            self.data_received(rest)
+
+    def feed_data(self, data: tuple[Any, aiohttp.StreamReader], size: int = 0) -> None:
+        """Tell the answer from interim ones, and when it has come whole."""
+        super().feed_data(data, size)
+        message, payload = data
+        if message.code >= _FINAL:
+            self._left = None
+            payload.on_eof(self._expect_nothing)
+
+    def _admitted(self, data: bytes) -> tuple[bytes, bytes]:
+        if self._left is None:
+            return data, b""
+        now, rest = data[: self._left], data[self._left :]
+        self._left -= len(now)
+        return now, rest
+
+    def _expect_nothing(self) -> None:
+        self._left = 0
+
+    def _refuse(self) -> None:
+        self.abort()
+        self.set_exception(aiohttp.ClientPayloadError())
 
 
 @lru_cache(_FEW)

@@ -11,12 +11,10 @@ from typing import Any, cast
 import httpcore
 
 from resource_server._protocol.messages import HTTPRequest, HTTPResponse, Unavailable
-from resource_server._runtime.wire import outgoing_headers, parsed, take_in
+from resource_server._runtime.wire import AT_ONCE, Head, outgoing_headers, parsed, take_in
 
 _HUNG_UP = (httpcore.ReadError, httpcore.RemoteProtocolError)
 _FEW = 64
-_AT_ONCE = 8_192
-"""Bytes to read at once: what came in is parsed in one go, in which nothing else runs, and no deadline is noticed."""
 
 
 class HTTPCoreConnection:
@@ -30,17 +28,18 @@ class HTTPCoreConnection:
         """Open nothing yet."""
         self._context = context
         self._connection: httpcore.AsyncHTTPConnection | None = None
-        self._reused = self._answered = False
+        self._head = Head()
+        self._reused = False
 
     async def ask(self, request: HTTPRequest) -> HTTPResponse | Unavailable:
         """Send a question and read the answer."""
         url = _target(request.url)
         connection = await self._usable(url.origin)
-        self._answered = False
+        self._head.begin()
         response = await connection.handle_async_request(
             httpcore.Request(request.method, url, headers=_headers(request), content=request.body)
         )
-        self._answered = True
+        self._head.ended = True
         try:
             headers = ((name.decode("latin-1").lower(), value.decode("latin-1")) for name, value in response.headers)
             chunks = cast("AsyncIterable[bytes]", response.stream)
@@ -50,7 +49,7 @@ class HTTPCoreConnection:
 
     def hung_up(self, error: Exception) -> bool:
         """Tell whether the other side hung up before it answered anything."""
-        return self._reused and not self._answered and isinstance(error, _HUNG_UP)
+        return self._reused and not self._head.begun and isinstance(error, _HUNG_UP)
 
     async def aclose(self) -> None:
         """Close it."""
@@ -63,25 +62,34 @@ class HTTPCoreConnection:
         if kept is not None and self._reused:
             return kept
         await self.aclose()
-        self._connection = httpcore.AsyncHTTPConnection(origin, self._context, network_backend=_Backend())
+        self._connection = httpcore.AsyncHTTPConnection(origin, self._context, network_backend=Backend(self._head))
         return self._connection
 
 
-class _Backend(httpcore.AsyncNetworkBackend):
-    """Makes network streams that send a request in one piece."""
+class Backend(httpcore.AsyncNetworkBackend):
+    """Makes network streams that send a request in one piece.
+
+    Args:
+        head: counts what comes in.
+    """
+
+    def __init__(self, head: Head) -> None:
+        """Connect to nothing yet."""
+        self._head = head
 
     async def connect_tcp(self, *args: Any, **options: Any) -> httpcore.AsyncNetworkStream:  # noqa: ANN401 - handed on
         """Connect."""
         backend = cast("httpcore.AsyncNetworkBackend", httpcore.AnyIOBackend())
-        return _InOnePiece(await backend.connect_tcp(*args, **options))
+        return _InOnePiece(await backend.connect_tcp(*args, **options), self._head)
 
 
 class _InOnePiece(httpcore.AsyncNetworkStream):
     """Holds what is written until somebody reads: headers and body are one call to the system, and one packet."""
 
-    def __init__(self, stream: httpcore.AsyncNetworkStream) -> None:
+    def __init__(self, stream: httpcore.AsyncNetworkStream, head: Head) -> None:
         """Hold nothing."""
         self._stream = stream
+        self._head = head
         self._held = bytearray()
 
     async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ASYNC109 - httpcore's signature
@@ -90,7 +98,10 @@ class _InOnePiece(httpcore.AsyncNetworkStream):
             held, self._held = bytes(self._held), bytearray()
             with suppress(httpcore.WriteError):  # who answers before the end of the question is read all the same
                 await self._stream.write(held, timeout)
-        return await self._stream.read(min(max_bytes, _AT_ONCE), timeout)
+        content = await self._stream.read(min(max_bytes, AT_ONCE), timeout)
+        if not self._head.admits(content):
+            raise httpcore.RemoteProtocolError
+        return content
 
     async def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ARG002, ASYNC109 - as above
         """Hold it."""
@@ -107,7 +118,7 @@ class _InOnePiece(httpcore.AsyncNetworkStream):
         timeout: float | None = None,  # noqa: ASYNC109 - as above
     ) -> httpcore.AsyncNetworkStream:
         """Speak TLS from here on."""
-        return _InOnePiece(await self._stream.start_tls(ssl_context, server_hostname, timeout))
+        return _InOnePiece(await self._stream.start_tls(ssl_context, server_hostname, timeout), self._head)
 
     def get_extra_info(self, info: str) -> Any:  # noqa: ANN401 - as above
         """Tell what is asked about the socket."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterable, Iterable
+from dataclasses import dataclass
 from functools import lru_cache
 from types import FunctionType
 from typing import Any, cast
@@ -11,7 +12,40 @@ import httpx
 
 from resource_server._protocol.messages import HTTPRequest, HTTPResponse, Unavailable
 
+MAX_HEAD = 65_536
+"""The longest head of an answer in bytes, the interim answers before it included."""
+AT_ONCE = 8_192
+"""Bytes to read at once: what came in is parsed in one go, in which nothing else runs, and no deadline is noticed."""
 _FEW = 64
+
+
+@dataclass(slots=True)
+class Head:
+    """What has come of an answer before its headers end.
+
+    A library passes over interim answers for as long as they come. Each is a few bytes that take long to parse, so a
+    server that sends nothing else could keep us busy until the deadline, and beyond.
+
+    References: RFC 9110 section 15.2
+    """
+
+    came: int = 0
+    """How many bytes."""
+    ended: bool = False
+
+    @property
+    def begun(self) -> bool:
+        """Whether there is an answer at all."""
+        return self.ended or self.came > 0
+
+    def begin(self) -> None:
+        """Wait for the next answer."""
+        self.came, self.ended = 0, False
+
+    def admits(self, content: bytes) -> bool:
+        """Count what has come in, and tell whether it may be parsed."""
+        self.came += len(content)
+        return self.ended or self.came <= MAX_HEAD
 
 
 def outgoing_headers(request: HTTPRequest) -> dict[str, str]:

@@ -61,7 +61,9 @@ def _send(state: IssuerState, request: HTTPRequest, asked_at: float) -> Flow[HTT
         return outcome
     now = state.clock.monotonic()
     cause, weight, pause = _judge(state, outcome, now - asked_at)
-    if weight == 0:
+    if weight is None:
+        breaker.leave(asked_at)
+    elif weight == 0:
         breaker.succeed(now)
     else:
         # Keys and metadata are asked for with one question always: it can be nobody's doing but the server's.
@@ -70,8 +72,13 @@ def _send(state: IssuerState, request: HTTPRequest, asked_at: float) -> Flow[HTT
     return outcome
 
 
-def _judge(state: IssuerState, outcome: HTTPResponse | Unavailable, took: float) -> tuple[str, int, float | None]:
-    """Return what happened, how much that weighs as a failure (0 for an answer), and the pause that was asked for."""
+def _judge(
+    state: IssuerState, outcome: HTTPResponse | Unavailable, took: float
+) -> tuple[str, int | None, float | None]:
+    """Return what happened, how much that weighs as a failure, and the pause that was asked for.
+
+    An answer weighs nothing; ``None`` is for what says nothing about the other side.
+    """
     if isinstance(outcome, Unavailable):
         return outcome.cause, _weight(state, outcome.cause, took), None
     cause = f"status_{outcome.status}"
@@ -80,12 +87,14 @@ def _judge(state: IssuerState, outcome: HTTPResponse | Unavailable, took: float)
     return cause, ODD if outcome.status >= HTTPStatus.INTERNAL_SERVER_ERROR else 0, None
 
 
-def _weight(state: IssuerState, cause: str, took: float) -> int:
+def _weight(state: IssuerState, cause: str, took: float) -> int | None:
     if cause in _LOST:
         return GONE
     retries, timeout = state.policy.retries, state.policy.timeout
-    if cause != "timeout" or took < timeout / 4:
-        return ODD  # a timeout that came of our own haste, at the end of a deadline, says little about the other side
+    if cause != "timeout":
+        return ODD
+    if took < timeout / 4:
+        return None  # it came of our own haste, at the end of a deadline: when a server is back, a crowd has little time left
     return HANGS if retries else LIMIT
 
 

@@ -1,6 +1,6 @@
 """Leave an endpoint alone that does not answer, and notice soon when it does again.
 
-Closed, everybody may ask. After failures in a row it opens: for up to a second nobody asks, and callers learn in
+Closed, everybody may ask. After failures in a row it opens: for half a second nobody asks, and callers learn in
 microseconds what they would otherwise wait a deadline for. Then one caller probes; its answer closes the breaker or
 opens it again, and where it brings none in that time, the next caller probes. An endpoint that asks to be left alone
 (``Retry-After``) is left alone for that long.
@@ -22,7 +22,7 @@ LIMIT = 20
 """The weight of failures in a row that opens the breaker."""
 HANGS, GONE, ODD = 10, 2, 1
 """Weights: it did not answer in time; it cannot be reached or says it is overloaded; it answered something unusable."""
-OPEN_FOR = 0.9
+OPEN_FOR = 0.6
 """Seconds without a question at most; two thirds of it at least, so that a fleet does not probe in step."""
 MAX_PAUSE = 60.0
 """Seconds for which an endpoint is left alone at most, however long it asked for."""

@@ -246,7 +246,7 @@ async def test_an_observer_that_raises_decides_nothing() -> None:
     def broken(_: object) -> None:
         raise RuntimeError
 
-    stage.server._core._observer = broken
+    stage.server._core.reports.observer = broken
     assert (await stage.server.authenticate(bearer("good"))).subject == "subject of good"
     stage.origin.replies["introspect"] = says_no()
     with pytest.raises(InvalidToken):

@@ -292,7 +292,7 @@ HEARD = FeedStatus(connected=True, last_heard=1_000.0, cause=None, waiting=0)
 def test_what_the_workers_share(stores: list[BreakerStatus], feeds: list[FeedStatus], checks: list[Check]) -> None:
     """A store that is out costs questions and nobody's request: degraded, and never down."""
     core = World().server._core
-    health = assess(core.state, core.faults, 1_000.0, stores=stores, feeds=feeds)
+    health = assess(core.state, core.reports.faults, 1_000.0, stores=stores, feeds=feeds)
     assert list(health.checks[2:]) == checks
     assert health.status == ("ready" if all(check.status == "ready" for check in checks) else "degraded")
 

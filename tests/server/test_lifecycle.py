@@ -197,3 +197,13 @@ async def test_an_unknown_option() -> None:
     """A keyword that does not exist is a ``TypeError``, as for any function."""
     with pytest.raises(TypeError, match="'cache_tll'"):
         ResourceServer(**options(cache_tll=3))
+
+
+def test_event_loops_that_are_over_leave_nothing() -> None:
+    """A program that runs one event loop after another, as tests do, does not gather their connections."""
+    server = ResourceServer(transport=Origin(introspect=says_yes()), clock=Time().clock, **OPTIONS)
+    loops = [asyncio.new_event_loop() for _ in range(5)]
+    for number, loop in enumerate(loops):
+        loop.run_until_complete(server.authenticate(bearer(f"token-{number}")))
+        loop.close()
+    assert list(server._drivers) == loops[-1:]

@@ -548,7 +548,7 @@ async def test_an_observer_may_reload(tmp_path: Path) -> None:
         if isinstance(event, ConfigurationReloaded):
             found.append(place.server.reload())
 
-    place.server._core._observer = tell
+    place.server._core.reports.observer = tell
     place.write(cache_ttl=7.0)
     assert place.server.reload()
     assert found == [False]

@@ -1,0 +1,104 @@
+"""What the observer is told, and what ``health`` remembers of it."""
+
+from __future__ import annotations
+
+from resource_server._protocol.messages import Unavailable
+from resource_server._runtime.observe import notify
+from resource_server._validation.state import Clock
+from resource_server._validation.verdict import Active, Inactive, Verdict
+from resource_server.errors import BearerTokenError, EventRefusal, TooManyTokens, VerificationUnavailable
+from resource_server.events import (
+    AuthorizationServerUnavailable,
+    ConfigurationFault,
+    Event,
+    LoggingObserver,
+    Observer,
+    RequestRefused,
+    RequestUnverifiable,
+    RevocationFeedAvailable,
+    RevocationFeedUnavailable,
+    RevocationsForgotten,
+    SecurityEventReceived,
+    StoreAvailable,
+    StoreUnavailable,
+    TokenValidated,
+)
+from resource_server.health import Faults
+
+_FINGERPRINT_BYTES = 6
+
+
+class Reports:
+    """Turns what happens into events.
+
+    Args:
+        issuer: the authorization server that they are about.
+        observer: called with every event; by default they are logged.
+        clock: what time it is.
+    """
+
+    def __init__(self, issuer: str, observer: Observer | None, clock: Clock) -> None:
+        """Start with nothing seen."""
+        self.issuer = issuer
+        self.faults = Faults()
+        self.observer: Observer = observer or LoggingObserver()
+        self._clock = clock
+
+    def begin_anew(self, issuer: str) -> None:
+        """Forget the faults of an issuer, for another one."""
+        self.issuer, self.faults = issuer, Faults()
+
+    def tell(self, event: Event) -> None:
+        """Tell the observer."""
+        notify(self.observer, event)
+
+    def fault(self, endpoint: str, fault: Unavailable) -> None:
+        """Tell that an endpoint gave no answer that can be relied on."""
+        self.faults.note(endpoint, fault, self._clock.monotonic())
+        if fault.fault == "configuration":
+            self.tell(ConfigurationFault(endpoint, fault.cause, self.issuer))
+        else:
+            self.tell(AuthorizationServerUnavailable(endpoint, fault.cause, fault.retry_after, self.issuer))
+
+    def refusal(self, error: BearerTokenError | VerificationUnavailable, key: bytes | None) -> None:
+        """Tell that a request is refused, and whether that is its caller's doing."""
+        fingerprint = None if key is None else _fingerprint(key)
+        if isinstance(error, TooManyTokens):
+            self.tell(RequestRefused(error.status, None, "rate_limited", fingerprint))
+        elif isinstance(error, VerificationUnavailable) or error.reason == "unavailable":
+            self.tell(RequestUnverifiable(error.status, fingerprint))
+        else:
+            self.tell(RequestRefused(error.status, error.error, error.reason, fingerprint))
+
+    def validated(self, key: bytes, verdict: Verdict, seconds: float) -> None:
+        """Tell what was found out about a token."""
+        self.tell(_validated(_fingerprint(key), verdict, seconds))
+
+    def store(self, cause: str | None) -> None:
+        """Tell that the store has ceased to answer, and why, or with ``None`` that it answers again."""
+        self.tell(StoreAvailable(self.issuer) if cause is None else StoreUnavailable(cause, self.issuer))
+
+    def feed(self, cause: str | None) -> None:
+        """Tell that revocations are not heard any more, and why, or with ``None`` that they are again."""
+        event = RevocationFeedAvailable(self.issuer)
+        self.tell(event if cause is None else RevocationFeedUnavailable(cause, self.issuer))
+
+    def forgotten(self) -> None:
+        """Tell that there are more revocations than can be remembered."""
+        self.tell(RevocationsForgotten(self.issuer))
+
+    def received(self, refusal: EventRefusal | None, news: int) -> None:
+        """Tell what came of a security event or a logout token."""
+        self.tell(SecurityEventReceived(refusal, news, self.issuer))
+
+
+def _fingerprint(key: bytes) -> str:
+    return key[:_FINGERPRINT_BYTES].hex()
+
+
+def _validated(fingerprint: str, verdict: Verdict, seconds: float) -> TokenValidated:
+    if isinstance(verdict, Active):
+        return TokenValidated(fingerprint, "active", verdict.principal.assurance, None, seconds)
+    if isinstance(verdict, Inactive):
+        return TokenValidated(fingerprint, "inactive", None, verdict.reason, seconds)
+    return TokenValidated(fingerprint, "unavailable", None, verdict.cause, seconds)
