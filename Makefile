@@ -33,8 +33,8 @@ lint: .venv/.dev ## Judge the sources: ruff, its formatter, mypy, pyright and th
 	$(BIN)/pyright
 	$(BIN)/lint-imports --no-logo --no-cache
 
-bench: .venv/.dev ## Measure what judging a request costs
-	$(BIN)/python -m benchmarks
+bench: .venv/.dev ## Measure what judging a request costs; with ARGS=chaos something else (ARGS=--help lists it)
+	$(BIN)/python -m benchmarks $(ARGS)
 
 docs: .venv/.dev ## Build the documentation into site/, strictly
 	$(BIN)/mkdocs build --strict

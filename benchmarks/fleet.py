@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.harness import Figure
+from benchmarks.processes import authorization_server, worker_process
 from benchmarks.support import AUDIENCE, silent
 from mock_as import MockASClient
 from resource_server import BearerTokenError, RequestParts, ResourceServer, VerificationUnavailable
@@ -36,8 +37,8 @@ async def measure() -> list[Figure]:
 
 
 def _measure() -> list[Figure]:
-    with tempfile.TemporaryDirectory() as folder, _authorization_server() as server, Valkey(Path(folder)) as valkey:
-        shared = {"cache_url": valkey.url}
+    with tempfile.TemporaryDirectory() as folder, authorization_server() as server, Valkey(Path(folder)) as valkey:
+        shared = {"cache_url": valkey.url, "cache_secret": "the secret of all workers of a benchmark"}
         figures = [
             _one_cold_token(server, "one cold token, with Valkey", shared, most=2),
             _one_cold_token(server, "one cold token, without", {}, most=WORKERS),
@@ -97,28 +98,10 @@ def _settled(count: Any) -> int:  # noqa: ANN401 - a function of the mock's
 
 
 @contextmanager
-def _authorization_server() -> Generator[MockASClient]:
-    command = [sys.executable, "-m", "mock_as", "serve", "--port", "0"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
-        assert process.stdout is not None
-        try:
-            with MockASClient(json.loads(process.stdout.readline())["issuer"]) as client:
-                yield client
-        finally:
-            process.kill()
-
-
-@contextmanager
 def _worker(server: MockASClient, options: dict[str, Any]) -> Generator[subprocess.Popen[str]]:
-    client_id, secret = server.credentials("rs")
-    whole = {"issuer": server.issuer, "audience": AUDIENCE, "client_id": client_id, "client_secret": secret} | options
-    command = [sys.executable, "-m", "benchmarks.fleet", json.dumps(whole)]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
-        try:
-            assert _hear([process]) == []
-            yield process
-        finally:
-            process.kill()
+    with worker_process("benchmarks.fleet", server, options) as process:
+        assert _hear([process]) == []
+        yield process
 
 
 def _tell(workers: list[subprocess.Popen[str]], texts: list[str]) -> None:

@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.harness import Figure
+from benchmarks.processes import authorization_server, worker_process
 from benchmarks.support import AUDIENCE, silent
 from mock_as import MockASClient
 from resource_server import BearerTokenError, RequestParts, ResourceServer, VerificationUnavailable
@@ -46,8 +47,8 @@ async def measure(arguments: list[str]) -> list[Figure]:
 
 
 def _measure(trials: int) -> list[Figure]:
-    with tempfile.TemporaryDirectory() as folder, _authorization_server() as server, Valkey(Path(folder)) as valkey:
-        store = {"cache_url": valkey.url}
+    with tempfile.TemporaryDirectory() as folder, authorization_server() as server, Valkey(Path(folder)) as valkey:
+        store = {"cache_url": valkey.url, "cache_secret": "the secret of all workers of a benchmark"}
         with _fleet(server, store) as fleet:
             pushed = fleet.run(trials, fleet.revoke_here, settle=SETTLE)
         with _fleet(server, {"cache_ttl": TTL, "negative_cache_ttl": 60.0}) as fleet:
@@ -144,33 +145,10 @@ class Fleet:
 
 
 @contextmanager
-def _authorization_server() -> Generator[MockASClient]:
-    command = [sys.executable, "-m", "mock_as", "serve", "--port", "0"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
-        assert process.stdout is not None
-        try:
-            with MockASClient(json.loads(process.stdout.readline())["issuer"]) as client:
-                yield client
-        finally:
-            process.kill()
-
-
-@contextmanager
 def _fleet(server: MockASClient, options: dict[str, Any]) -> Generator[Fleet]:
     with ExitStack() as stack:
-        yield Fleet(server, [stack.enter_context(_worker(server, options)) for _ in range(WORKERS)])
-
-
-@contextmanager
-def _worker(server: MockASClient, options: dict[str, Any]) -> Generator[subprocess.Popen[str]]:
-    client_id, secret = server.credentials("rs")
-    whole = {"issuer": server.issuer, "audience": AUDIENCE, "client_id": client_id, "client_secret": secret} | options
-    command = [sys.executable, "-m", "benchmarks.revocation", json.dumps(whole)]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
-        try:
-            yield process
-        finally:
-            process.kill()
+        begun = [worker_process("benchmarks.revocation", server, options) for _ in range(WORKERS)]
+        yield Fleet(server, [stack.enter_context(each) for each in begun])
 
 
 def _tell(worker: subprocess.Popen[str], words: dict[str, Any]) -> None:
@@ -195,16 +173,20 @@ async def _work(options: dict[str, Any]) -> None:
             if "revoke" in words:
                 server.revoke(token=words["revoke"])
             elif "watch" in words:
-                for token in words["watch"]:
-                    while not await _is_accepted(server, token):  # noqa: ASYNC110 - a busy machine makes it time out
-                        await asyncio.sleep(0.1)
-                    last[token] = time.monotonic()
-                    watching[token] = asyncio.create_task(_accept(server, token, last))
+                watching |= {token: await _watch(server, token, last) for token in words["watch"]}
                 print("[]", flush=True)
             else:
                 for token in words["report"]:
                     watching.pop(token).cancel()
                 print(json.dumps([last.pop(token) for token in words["report"]]), flush=True)
+
+
+async def _watch(server: ResourceServer, token: str, last: dict[str, float]) -> asyncio.Task[None]:
+    """Begin to accept a token, once it is known here."""
+    while not await _is_accepted(server, token):  # noqa: ASYNC110 - a busy machine makes it time out
+        await asyncio.sleep(0.1)
+    last[token] = time.monotonic()
+    return asyncio.create_task(_accept(server, token, last))
 
 
 async def _accept(server: ResourceServer, token: str, last: dict[str, float]) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -14,7 +15,8 @@ import sys
 import tempfile
 import time
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -105,7 +107,7 @@ class Fleet:
             "client_secret": "rs-secret",
         }
         if self.valkey is not None:
-            options["cache_url"] = self.valkey.url
+            options |= {"cache_url": self.valkey.url, "cache_secret": "the secret of all workers of a benchmark"}
         return {f"RESOURCE_SERVER_{name.upper()}": str(value) for name, value in (options | self._options).items()}
 
 
@@ -146,11 +148,14 @@ def _spawn(*module: str, environment: dict[str, str] | None = None) -> subproces
 
 
 def _free_ports(count: int) -> list[int]:
-    probes = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [probe.getsockname()[1] for probe in probes]
-    for probe in probes:
-        probe.close()
-    return ports
+    # Below those that the kernel lends to clients: one of them could take the place of a server that is down.
+    return list(islice(filter(_is_free, random.sample(range(20_000, 32_000), 12_000)), count))
+
+
+def _is_free(port: int) -> bool:
+    with suppress(OSError), socket.create_server(("127.0.0.1", port)):
+        return True
+    return False
 
 
 async def _listening(port: int) -> None:

@@ -196,7 +196,8 @@ class Core:
             token = value if isinstance(value, bytes) else str(value).encode()
             revoked = revoke_token(self.state, token, self.digest(token), now=now, memory=memory)
         else:
-            revoked = [Revocation(kind, str(value), moment, max(now, moment) + memory)]
+            # Later each time: whatever is revoked twice in one second is news twice.
+            revoked = [Revocation(kind, str(value), moment, max(now + 1, moment) + memory)]
         for revocation in revoked:
             self.note(revocation)
 

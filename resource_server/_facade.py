@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from resource_server.settings import Settings
 
 
-class Facade:
+class Facade(ABC):
     """The verbs that answer at once.
 
     Args:
@@ -147,14 +148,15 @@ class Facade:
             core.reports.tell(ConfigurationReloaded(change.changed, change.at_a_restart, core.settings.issuer))
         return change is not None
 
+    @abstractmethod
     def _stores_seen(self) -> Iterable[BreakerStatus]:
         """Return what has been seen of the shared store; nothing where there is none."""
-        return ()
 
     def _feeds_seen(self) -> Iterable[FeedStatus]:
         """Return how it goes with what the workers tell each other; nothing where they do not."""
         feed = self._core.feed
         return () if feed is None else (feed.status,)
 
+    @abstractmethod
     def _start_feed(self) -> None:
         """Get in touch with the other workers, where that is possible from here; else the next request does."""

@@ -135,9 +135,7 @@ class Files:
         self._doubted_at = now
         return True
 
-    def renew(
-        self, current: Callable[[], Settings], apply: Callable[[Change], None], *, anyway: bool = False
-    ) -> Change | None:
+    def renew(self, current: Callable[[], Settings], apply: Callable[[Change], None], *, anyway: bool) -> Change | None:
         """Read the options where their files have changed, and put them in force.
 
         Args:

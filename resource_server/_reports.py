@@ -64,15 +64,15 @@ class Reports:
         """Tell that a request is refused, and whether that is its caller's doing."""
         fingerprint = None if key is None else _fingerprint(key)
         if isinstance(error, TooManyTokens):
-            self.tell(RequestRefused(error.status, None, "rate_limited", fingerprint))
+            self.tell(RequestRefused(error.status, None, "rate_limited", fingerprint, self.issuer))
         elif isinstance(error, VerificationUnavailable) or error.reason == "unavailable":
-            self.tell(RequestUnverifiable(error.status, fingerprint))
+            self.tell(RequestUnverifiable(error.status, fingerprint, self.issuer))
         else:
-            self.tell(RequestRefused(error.status, error.error, error.reason, fingerprint))
+            self.tell(RequestRefused(error.status, error.error, error.reason, fingerprint, self.issuer))
 
     def validated(self, key: bytes, verdict: Verdict, seconds: float) -> None:
         """Tell what was found out about a token."""
-        self.tell(_validated(_fingerprint(key), verdict, seconds))
+        self.tell(_validated(_fingerprint(key), verdict, seconds, self.issuer))
 
     def store(self, cause: str | None) -> None:
         """Tell that the store has ceased to answer, and why, or with ``None`` that it answers again."""
@@ -96,9 +96,9 @@ def _fingerprint(key: bytes) -> str:
     return key[:_FINGERPRINT_BYTES].hex()
 
 
-def _validated(fingerprint: str, verdict: Verdict, seconds: float) -> TokenValidated:
+def _validated(fingerprint: str, verdict: Verdict, seconds: float, issuer: str) -> TokenValidated:
     if isinstance(verdict, Active):
-        return TokenValidated(fingerprint, "active", verdict.principal.assurance, None, seconds)
+        return TokenValidated(fingerprint, "active", verdict.principal.assurance, None, seconds, issuer)
     if isinstance(verdict, Inactive):
-        return TokenValidated(fingerprint, "inactive", None, verdict.reason, seconds)
-    return TokenValidated(fingerprint, "unavailable", None, verdict.cause, seconds)
+        return TokenValidated(fingerprint, "inactive", None, verdict.reason, seconds, issuer)
+    return TokenValidated(fingerprint, "unavailable", None, verdict.cause, seconds, issuer)

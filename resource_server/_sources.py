@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
@@ -72,6 +72,20 @@ def refuse_misspelt(environment: Iterable[str], options: Iterable[str]) -> None:
             raise ConfigurationError(
                 f"unknown option {ENV_PREFIX}{name.upper()}: did you mean {ENV_PREFIX}{meant[0].upper()}?"
             )
+
+
+def refuse_missing_files(files: Mapping[str, str]) -> None:
+    """Refuse what names a file that is not there; the message does not show where it was looked for.
+
+    Args:
+        files: paths, each under the word that names it.
+
+    Raises:
+        ValueError: one is not there.
+    """
+    missing = [name for name, path in files.items() if not Path(path).is_file()]
+    if missing:
+        raise ValueError(f"names a file that is not there: {', '.join(missing)}")
 
 
 def configuration_error(error: ValidationError, options: dict[str, Any]) -> ConfigurationError:

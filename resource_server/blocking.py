@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from functools import partial
+from time import monotonic
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, Unpack
 
@@ -118,6 +119,7 @@ class BlockingResourceServer(Facade):
         """
         if self._is_deaf:
             self._start_feed()  # what is known came along through the fork, and may have been revoked since
+            self._catch_up()
         known = self._core.begin(request, requirement)
         return self._find_out(known) if isinstance(known, Unknown) else known
 
@@ -147,9 +149,10 @@ class BlockingResourceServer(Facade):
         Takes no longer than ``timeout``: what has not been answered by then goes on in the background. Before a fork
         it spares every process that is forked off from doing the same.
         """
+        until = monotonic() + self.settings.timeout
         self._driver().prepare(self._core.preparations())
         if self._feed is not None:
-            self._feed.catch_up(self.settings.timeout)
+            self._feed.catch_up(max(0.0, until - monotonic()))
 
     def close(self) -> None:
         """Close the connections; the server can still be used and opens new ones."""
@@ -176,6 +179,7 @@ class BlockingResourceServer(Facade):
         presented = unknown.presented
         self._look_at_files()
         verdict = self._driver().share(presented.key, lambda: self._look_again(presented))
+        self._catch_up()  # who is new may not know what the others have revoked
         return self._core.complete(unknown, verdict)
 
     def _look_again(self, presented: Presented) -> Flow[Verdict]:
@@ -251,6 +255,12 @@ class BlockingResourceServer(Facade):
             self._is_deaf = False
             if self._feed is None:
                 self._feed = FeedThreads(feed, partial(BlockingValkeyStream, url.get_secret_value(), feed.stream))
+
+    def _catch_up(self) -> None:
+        """Hear what has been revoked before this worker was there, where the store says so in its time."""
+        feed = self._feed
+        if feed is not None:
+            feed.catch_up(self.settings.cache_timeout)
 
     def _start_anew(self) -> None:
         """Leave connections and threads to the process that has them: this one was forked off."""

@@ -27,6 +27,7 @@ class TokenValidated:
     reason: str | None
     """Why it is not active, where it is not."""
     seconds: float
+    issuer: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +38,7 @@ class RequestRefused:
     error: str | None
     reason: Reason | None
     fingerprint: str | None
+    issuer: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +47,7 @@ class RequestUnverifiable:
 
     status: int
     fingerprint: str | None
+    issuer: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +149,8 @@ Event = (
     | RevocationsForgotten
 )
 Observer = Callable[[Event], None]
-"""Called with every event, on the event loop: it must be quick. What it raises is reported and goes no further."""
+"""Called with every event, where that happens, in whatever thread: it must be quick. What it raises is reported and
+goes no further."""
 
 
 class LoggingObserver:

@@ -97,10 +97,6 @@ class ResourceServer(Facade):
         server._follow(files)
         return server
 
-    def __repr__(self) -> str:
-        """Name the issuer; nothing secret."""
-        return f"ResourceServer(issuer={self.settings.issuer!r}, strategy={self.settings.strategy!r})"
-
     async def authenticate(self, request: RequestParts, requirement: Requirement = ANY_TOKEN) -> Principal:
         """Judge a request: extract its token, validate it, admit it for this request, authorize it.
 
@@ -179,6 +175,7 @@ class ResourceServer(Facade):
         presented = unknown.presented
         self._look_at_files()
         verdict = await self._driver().share(presented.key, lambda: self._core.find_out(presented))
+        await self._catch_up(self.settings.cache_timeout)  # who is new may not know what the others have revoked
         return self._core.complete(unknown, verdict)
 
     def _stores_seen(self) -> Iterable[BreakerStatus]:
@@ -236,11 +233,11 @@ class ResourceServer(Facade):
 
             self._feeds[loop] = FeedTasks(feed, partial(ValkeyStream, url.get_secret_value(), feed.stream))
 
-    async def _catch_up(self) -> None:
+    async def _catch_up(self, within: float | None = None) -> None:
         """Hear what has been revoked before this worker was there."""
         feed = self._feeds.get(asyncio.get_running_loop())
         if feed is not None:
-            await feed.catch_up()
+            await feed.catch_up(within)
 
     def _open_store(self) -> Store | None:
         url = self.settings.cache_url

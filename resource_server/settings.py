@@ -25,9 +25,9 @@ from resource_server._protocol.problem import ErrorFormat
 from resource_server._protocol.shape import TokenFormat, TokenShape
 from resource_server._protocol.store_url import read_store_url
 from resource_server._protocol.urls import url_problem
-from resource_server._sources import ENV_PREFIX, configuration_error, refuse_misspelt, sources
+from resource_server._sources import ENV_PREFIX, configuration_error, refuse_missing_files, refuse_misspelt, sources
 from resource_server._validation.state import Policy, Strategy
-from resource_server._validation.vault import Vault
+from resource_server._validation.vault import MIN_SECRET_BYTES, Vault, stretched
 from resource_server.errors import ConfigurationError
 
 
@@ -46,7 +46,6 @@ def _number(value: object) -> object:
 Words = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_words)]
 Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=1)]
-MIN_SECRET_BYTES = 32
 
 
 class Options(TypedDict, total=False):
@@ -232,7 +231,7 @@ class Settings(BaseSettings):
     @classmethod
     def _usable_store(cls, url: SecretStr | None) -> SecretStr | None:
         if url is not None:
-            read_store_url(url.get_secret_value())
+            refuse_missing_files(read_store_url(url.get_secret_value()).files)
             if find_spec("redis") is None:
                 raise ValueError("needs the extra valkey: pip install 'resource-server[valkey]'")
         return url
@@ -274,6 +273,8 @@ class Settings(BaseSettings):
             raise ValueError("token_format 'opaque' leaves nothing to accept: strategy 'jwks' verifies JWTs only")
         if self.cache_url is not None and not (self.cache_secret or self.client_secret):
             raise ValueError("cache_url needs cache_secret, where there is no client_secret to make it from")
+        if self.cache_url is not None and self.cache_timeout > self.timeout / 2:
+            raise ValueError(f"cache_timeout {self.cache_timeout} leaves too little of timeout {self.timeout}")
         return self
 
     def _judge_urls(self) -> None:
@@ -381,9 +382,10 @@ class Settings(BaseSettings):
         """Make what names and seals the values in the shared store; ``None`` where there is none."""
         if self.cache_url is None:
             return None
-        secret = self.cache_secret or self.client_secret
         identity = (self.issuer, self.client_id or "", self.introspection_endpoint or "", *self.audience)
-        return Vault((secret or SecretStr("")).get_secret_value().encode(), identity)
+        if self.cache_secret is not None:
+            return Vault(self.cache_secret.get_secret_value().encode(), identity)
+        return Vault(stretched((self.client_secret or SecretStr("")).get_secret_value()), identity)
 
     def _shape(self) -> TokenShape:
         pattern = None if self.token_pattern is None else re.compile(self.token_pattern, re.ASCII)

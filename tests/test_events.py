@@ -15,6 +15,8 @@ from resource_server.events import (
     ConfigurationReloaded,
     RequestRefused,
     RequestUnverifiable,
+    RevocationFeedUnavailable,
+    RevocationsForgotten,
     StoreUnavailable,
     TokenValidated,
 )
@@ -22,10 +24,12 @@ from resource_server.events import (
 OUTAGE = AuthorizationServerUnavailable("introspection", "status_503", 7.0, "https://as.example.com")
 FAULT = ConfigurationFault("introspection", "status_401", "https://as.example.com")
 STORE = StoreUnavailable("timeout", "https://as.example.com")
-BAD_TOKEN = RequestRefused(401, "invalid_token", "inactive", "0123456789ab")
-UNVERIFIABLE = RequestUnverifiable(401, "0123456789ab")
+FEED = RevocationFeedUnavailable("connect", "https://as.example.com")
+FORGOTTEN = RevocationsForgotten("https://as.example.com")
+BAD_TOKEN = RequestRefused(401, "invalid_token", "inactive", "0123456789ab", "https://as.example.com")
+UNVERIFIABLE = RequestUnverifiable(401, "0123456789ab", "https://as.example.com")
 RELOADED = ConfigurationReloaded(("cache_ttl", "timeout"), ("cache_url",), "https://as.example.com")
-VALIDATED = TokenValidated("0123456789ab", "active", Assurance.LOCAL, None, 0.25)
+VALIDATED = TokenValidated("0123456789ab", "active", Assurance.LOCAL, None, 0.25, "https://as.example.com")
 
 
 class Ticking:
@@ -64,6 +68,8 @@ def lines(caplog: pytest.LogCaptureFixture) -> list[tuple[str, str]]:
             ),
         ),
         (STORE, "WARNING", "store_unavailable cause=timeout issuer=https://as.example.com"),
+        (FEED, "WARNING", "revocation_feed_unavailable cause=connect issuer=https://as.example.com"),
+        (FORGOTTEN, "ERROR", "revocations_forgotten issuer=https://as.example.com"),
         (
             RELOADED,
             "INFO",
@@ -73,7 +79,17 @@ def lines(caplog: pytest.LogCaptureFixture) -> list[tuple[str, str]]:
         (UNVERIFIABLE, "DEBUG", str(UNVERIFIABLE)),
         (VALIDATED, "DEBUG", str(VALIDATED)),
     ],
-    ids=["configuration fault", "outage", "store", "reloaded", "bad token", "unverifiable", "validated"],
+    ids=[
+        "configuration fault",
+        "outage",
+        "store",
+        "feed",
+        "forgotten",
+        "reloaded",
+        "bad token",
+        "unverifiable",
+        "validated",
+    ],
 )
 def test_three_kinds_that_nobody_mistakes(
     caplog: pytest.LogCaptureFixture, event: Event, level: str, text: str
@@ -84,7 +100,7 @@ def test_three_kinds_that_nobody_mistakes(
     assert [record.name for record in caplog.records] == ["resource_server"]
 
 
-@pytest.mark.parametrize("event", [FAULT, OUTAGE, STORE], ids=["configuration fault", "outage", "store"])
+@pytest.mark.parametrize("event", [FAULT, OUTAGE, STORE, FEED], ids=["configuration fault", "outage", "store", "feed"])
 @pytest.mark.parametrize("begin", [0.0, 5.0, 1e9])
 def test_the_same_fault_is_logged_once_in_a_while(caplog: pytest.LogCaptureFixture, event: Event, begin: float) -> None:
     """A fault that lasts is one line a minute, however many requests meet it; the first one is never lost."""
@@ -137,6 +153,12 @@ def test_refusals_are_not_limited(caplog: pytest.LogCaptureFixture) -> None:
     for _ in range(3):
         observer(BAD_TOKEN)
     assert len(caplog.records) == 3
+
+
+@pytest.mark.parametrize("kind", get_args(Event), ids=lambda kind: kind.__name__)
+def test_every_event_names_its_issuer(kind: Any) -> None:
+    """One observer may listen to the servers of several issuers: each event says which one it is about."""
+    assert "issuer" in {field.name for field in fields(kind)}
 
 
 ALLOWED_TYPES = {str, int, float, type(None), Assurance, Ellipsis}

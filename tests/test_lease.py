@@ -33,7 +33,7 @@ from resource_server.principal import tie_of
 from resource_server.testing import principal_override
 from tests.support.jwt import NOW, REMOVED, access_token, signing_key
 from tests.support.origin import Gate, publishes, says, says_no, says_yes
-from tests.support.play import Time, active_members, options
+from tests.support.play import SECRET, Time, active_members, options
 from tests.support.stage import Stage, bearer
 
 pytestmark = pytest.mark.anyio
@@ -358,6 +358,21 @@ async def test_left_while_it_asks() -> None:
         play.time.advance(5)
         await asyncio.wait_for(gate.arrived(), PATIENCE)
     assert lease.reason is None
+    gate.open()
+
+
+async def test_validated_once_at_a_time() -> None:
+    """While an answer is awaited no other validation begins, however often the time is looked at."""
+    play = stage(cache_ttl=0.5)
+    gate = Gate(says_no())
+    async with (await principal(play)).lease(TOKEN, recheck=5) as lease:
+        play.origin.replies["introspect"] = gate
+        play.time.advance(5)
+        await asyncio.wait_for(gate.arrived(), PATIENCE)
+        asking = lease._asking
+        for _ in range(3):
+            lease._look()
+        assert lease._asking is asking
     gate.open()
 
 
@@ -699,7 +714,7 @@ async def test_no_token_is_shown() -> None:
     """A lease that holds a token shows none of it, and nothing of whose it is."""
     lease = (await principal(stage())).lease(TOKEN)
     for shown in (repr(lease), repr(vars(lease)), repr(vars(lease._term))):
-        assert "canary" not in shown.replace("canary-client-secret", "")
+        assert "canary" not in shown.replace(SECRET, "")
     assert repr(lease) == "Lease(reason=None)"
 
 

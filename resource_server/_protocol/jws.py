@@ -13,6 +13,8 @@ from typing import Any
 from resource_server._protocol.strict_json import StrictJSONError, loads_object
 
 MAX_HEADER_BYTES = 8_192
+_PARTS = (3, 5)
+_BASE64URL = re.compile(rb"[A-Za-z0-9_-]*")
 _COMPACT = re.compile(rb"([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]*)")
 
 
@@ -58,6 +60,33 @@ def parse_jws(token: bytes) -> JWS | None:
     if not all(isinstance(header[name], str) for name in ("kid", "typ") if name in header):
         return None
     return JWS(algorithm, key_id, typ, payload, token[: found.end(2)], signature)
+
+
+def is_misspelt(token: bytes) -> bool:
+    """Tell whether a token is a JWS or a JWE by its header, and yet not spelled as one.
+
+    Decoders forgive padding, bits that encode nothing, and characters that are none of theirs. So whoever has a token
+    could make another one of it that is as good at its authorization server, and is unknown here.
+
+    References: RFC 7515 section 2, RFC 4648 section 3.5
+    """
+    parts = token.split(b".")
+    if len(parts) not in _PARTS or len(parts[0]) > MAX_HEADER_BYTES:
+        return False
+    try:
+        if not isinstance(loads_object(_decode(parts[0])).get("alg"), str):
+            return False
+    except ValueError:
+        return False
+    return not all(_is_base64url(part) for part in parts[1:])
+
+
+def _is_base64url(part: bytes) -> bool:
+    try:
+        _decode(part)
+    except ValueError:
+        return False
+    return _BASE64URL.fullmatch(part) is not None
 
 
 def _decode(part: bytes) -> bytes:

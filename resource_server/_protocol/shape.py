@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from typing import Literal, NamedTuple
 
-from resource_server._protocol.jws import JWS
+from resource_server._protocol.jws import JWS, is_misspelt
 from resource_server.errors import Reason
 
 TokenFormat = Literal["any", "jwt", "opaque"]
@@ -39,6 +39,8 @@ def judge_shape(token: bytes, jws: JWS | None, shape: TokenShape) -> Reason | No
         Why it is refused, or ``None``.
     """
     if shape.pattern is not None and shape.pattern.fullmatch(token.decode("ascii")) is None:
+        return "malformed"
+    if jws is None and is_misspelt(token):
         return "malformed"
     if shape.format == "any":
         return None

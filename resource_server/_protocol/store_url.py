@@ -75,7 +75,7 @@ def read_store_url(url: str) -> StoreAddress:
     except ValueError:
         raise ValueError("is not a URL") from None
     found = SCHEMES.get(parts.scheme)
-    if found is None:
+    if found is None or "://" not in url:
         raise ValueError(f"must begin with one of {', '.join(f'{scheme}://' for scheme in SCHEMES)}")
     if parts.fragment:
         raise ValueError("must not have a fragment")

@@ -111,11 +111,12 @@ class Driver:
             return None
         if isinstance(effect, Sleep):
             return await _nap(effect.seconds, deadline)
-        return None if self._store is None else await self._consult(self._store, effect)
+        return None if self._store is None else await self._consult(self._store, effect, deadline)
 
-    async def _consult(self, store: Store, call: StoreCall) -> Recalled | bool | None:
+    async def _consult(self, store: Store, call: StoreCall, deadline: float) -> Recalled | bool | None:
         if isinstance(call, Recall | AddOnce):
-            return await store.perform(call)
+            found = await _within(store.perform(call), deadline)
+            return None if isinstance(found, Unavailable) else found
         self._flights.start(("store", object()), store.perform(call))
         return None
 

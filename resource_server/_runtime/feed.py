@@ -48,9 +48,16 @@ class FeedTasks:
         hear = partial(feed.hear, self._caught_up.set)
         self._tasks = {loop.create_task(self._keep_on(start)) for start in (hear, feed.tell)}
 
-    async def catch_up(self) -> None:
-        """Wait until everything that was said before has been heard, or it is known that nothing can be."""
-        await self._caught_up.wait()
+    async def catch_up(self, within: float | None = None) -> None:
+        """Wait until everything that was said before has been heard, or it is known that nothing can be.
+
+        Args:
+            within: seconds it may take.
+        """
+        if not self._caught_up.is_set():
+            with suppress(TimeoutError):
+                async with asyncio.timeout(within):
+                    await self._caught_up.wait()
 
     async def aclose(self, within: float) -> None:
         """End the tasks, and tell what is still untold if that is possible at once.

@@ -94,7 +94,7 @@ def _weight(state: IssuerState, cause: str, took: float) -> int | None:
     if cause != "timeout":
         return ODD
     if took < timeout / 4:
-        return None  # it came of our own haste, at the end of a deadline: when a server is back, a crowd has little time left
+        return None  # it came of our own haste: when an outage ends, a crowd is left with the end of its deadlines
     return HANGS if retries else LIMIT
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from hashlib import blake2b
 from typing import Any, Literal
 
 from resource_server._protocol.claims import judge_claims, judge_time
@@ -17,7 +18,7 @@ from resource_server._validation.introspect import introspect
 from resource_server._validation.state import IssuerState
 from resource_server._validation.vault import Vault
 from resource_server._validation.verdict import Active, Inactive, Verdict
-from resource_server.principal import Assurance
+from resource_server.principal import Assurance, Principal
 
 CLAIM = 2.0
 """Seconds for which one worker's question keeps the others from asking the same."""
@@ -71,6 +72,16 @@ def consult(state: IssuerState, question: Question) -> Flow[Answer]:
     return answer
 
 
+def is_buried(state: IssuerState, jws: JWS | None, principal: Principal) -> bool:
+    """Tell whether the authorization server has called a JWT inactive, in whatever spelling."""
+    return jws is not None and state.tombstones.has(signed_bytes(jws), principal.token_id)
+
+
+def signed_bytes(jws: JWS) -> bytes:
+    """Name a JWT by what is signed."""
+    return blake2b(jws.signing_input, digest_size=32).digest()
+
+
 def greet(vault: Vault) -> Flow[None]:
     """Say something to the store that changes nothing, so that it is connected to before it is needed."""
     yield Release(vault.name("greeting", ""))
@@ -82,7 +93,9 @@ def _introspect(state: IssuerState, question: Question) -> Flow[Answer]:
 
 def _look(state: IssuerState, name: bytes, question: Question) -> Flow[Recalled | None]:
     """Find what another worker knows, or is finding out; ``None`` where it is ours to ask."""
-    until = state.clock.monotonic() + MAX_WAIT
+    # Whoever claims it may have died with its claim: then there must be time left to ask.
+    longest = min(MAX_WAIT, state.policy.timeout / 2)
+    until = state.clock.monotonic() + longest
     waited, wait, missed = 0.0, FIRST_LOOK, False
     while True:
         # To renew an answer, one that is half as old as it may get is no better than none.
@@ -93,7 +106,7 @@ def _look(state: IssuerState, name: bytes, question: Question) -> Flow[Recalled 
             return None
         elif found.value is not None:
             return found
-        if waited >= MAX_WAIT or state.clock.monotonic() >= until or not (yield from sleep(wait)):
+        if waited >= longest or state.clock.monotonic() >= until or not (yield from sleep(wait)):
             return None
         waited, wait = waited + wait, min(wait * 2, LONGEST_LOOK)
 
@@ -122,9 +135,12 @@ def _judge(
         return Inactive(principal)
     if judge_time(principal, clock.wall(), policy.leeway) == "expired":
         return Inactive("expired")
-    found_active = Active(principal, max_ttl=left, asked_at=clock.monotonic() - age, name=question.name)
-    # Older than a revocation it may be, where a new answer is not: that is worth a question.
-    return None if state.revocations.condemns(found_active) else found_active
+    # A clock that is ahead makes an answer look younger: against a revocation it counts as old as it may be.
+    asked_at = clock.monotonic() - age - CLOCK_SKEW
+    found_active = Active(principal, max_ttl=left, asked_at=asked_at, name=question.name)
+    # Older than a revocation it may be, or than a no that we were given, where a new answer is not: worth a question.
+    is_outdated = state.revocations.condemns(found_active) or is_buried(state, question.jws, principal)
+    return None if is_outdated else found_active
 
 
 def _share(state: IssuerState, answer: Answer, asked_at: float) -> tuple[Mapping[str, Any], float] | None:

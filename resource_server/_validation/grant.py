@@ -13,6 +13,7 @@ from typing import Any, NamedTuple, cast
 from resource_server._protocol.bearer import extract_credential
 from resource_server._protocol.claims import judge_time
 from resource_server._protocol.messages import RequestParts
+from resource_server._validation.revocations import places_of
 from resource_server._validation.state import Host, IssuerState
 from resource_server._validation.verdict import Active
 from resource_server.errors import BearerTokenError, ConfigurationError, Reason, VerificationUnavailable
@@ -77,7 +78,8 @@ class Grant:
 
     def listen(self, listener: Callable[[], None], /) -> Callable[[], None]:
         """Call a function after each revocation of what names the token."""
-        return self._state.revocations.listen(listener, *_places(self._verdict))
+        named = {(kind, value) for kind, value in places_of(self._verdict) if isinstance(value, str)}
+        return self._state.revocations.listen(listener, *named)
 
     def validate(self) -> LeaseEnd | None:
         """Judge by what is known here: there is no token to validate."""
@@ -130,20 +132,6 @@ class Renewable(Grant):
         if isinstance(tie, Tie):
             self._verdict = tie.verdict(fresh)
         return self.judge()
-
-
-def _places(verdict: Active) -> set[tuple[str, str]]:
-    """Return all that a revocation may name the token by."""
-    principal, own = verdict.principal, verdict.own
-    named = (
-        ("token", verdict.name),
-        ("jti", principal.token_id),
-        ("sub", principal.subject),
-        ("sid", principal.claims.get("sid")),
-        ("client_id", principal.client_id),
-        *(() if own is None else own.items()),
-    )
-    return {(kind, value) for kind, value in named if isinstance(value, str)}
 
 
 def _reason(error: BearerTokenError | VerificationUnavailable) -> Reason:

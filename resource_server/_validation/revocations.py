@@ -48,10 +48,9 @@ class Revocations:
         self._size = size
         self._on_full = on_full
         self._leeway = leeway
-        self._noted: dict[Place, _Noted] = {}
+        self._noted: dict[tuple[str, object], _Noted] = {}
         self._listeners: dict[Place | None, dict[object, Listener]] = {}
         self._sweep_at = -math.inf
-        self._mean_many = False
         self.lock = fork_safe_lock()
         self.forgotten = 0
         """How many were forgotten because there were too many."""
@@ -76,7 +75,6 @@ class Revocations:
             known = self._noted.get(place)
             if revocation.until <= wall or (known is not None and not revocation.adds_to(known.revocation)):
                 return False
-            self._mean_many = self._mean_many or revocation.kind in _OF_MANY
             forgets = known is None and self._make_room(wall)
             self._noted[place] = _Noted(revocation, now) if known is None else _joined(known, revocation, now)
             listeners = [*self._listeners.get(None, {}).values(), *self._listeners.get(place, {}).values()]
@@ -91,12 +89,11 @@ class Revocations:
         noted = self._noted
         if not noted:
             return False
-        if ("token", verdict.name) in noted or ("jti", verdict.principal.token_id) in noted:
-            return True
-        own = verdict.own
-        if own is not None and ("jti", own.get("jti")) in noted:
-            return True
-        return self._mean_many and self._condemn_many(verdict)
+        for place in places_of(verdict):
+            found = noted.get(place)
+            if found is not None and (place[0] not in _OF_MANY or self._outdates(found, verdict)):
+                return True
+        return False
 
     def get(self, place: Place) -> Revocation | None:
         """Return what is remembered of one place."""
@@ -144,20 +141,6 @@ class Revocations:
         self.forgotten += 1
         return True
 
-    def _condemn_many(self, verdict: Active) -> bool:
-        """Tell whether a token is one of those of a subject, a session or a client that are revoked."""
-        principal, own = verdict.principal, verdict.own or {}
-        for kind, value in (
-            ("sub", principal.subject),
-            ("sid", principal.claims.get("sid")),
-            ("client_id", principal.client_id),
-            *((kind, own.get(kind)) for kind in _OF_MANY if own),
-        ):
-            found = self._noted.get((kind, value)) if isinstance(value, str) else None
-            if found is not None and self._outdates(found, verdict):
-                return True
-        return False
-
     def _outdates(self, noted: _Noted, verdict: Active) -> bool:
         issued_at, before = _issued_at(verdict), noted.revocation.before
         if issued_at is not None and issued_at >= before + self._leeway:
@@ -167,6 +150,20 @@ class Revocations:
         # Issued in that very second, or nobody knows when: an answer to a later question does.
         asked_later = verdict.asked_at > noted.at and verdict.principal.assurance is not Assurance.LOCAL
         return not asked_later
+
+
+def places_of(verdict: Active) -> tuple[tuple[str, object], ...]:
+    """Return all that a revocation may name a token by; what is no text is no place, and is found nowhere."""
+    principal, own = verdict.principal, verdict.own
+    sid = principal.claims.get("sid")
+    named = (
+        ("token", verdict.name),
+        ("jti", principal.token_id),
+        ("sub", principal.subject),
+        ("client_id", principal.client_id),
+        ("sid", sid if isinstance(sid, str) else None),
+    )
+    return named if own is None else (*named, *own.items())
 
 
 def own_claims(jws: JWS | None, claims: Claims) -> Claims | None:
@@ -204,5 +201,5 @@ def _issued_at(verdict: Active) -> float | None:
 def _joined(known: _Noted, new: Revocation, now: float) -> _Noted:
     """Join what was known with what is new: old news that comes late takes nothing back."""
     before, until = max(known.revocation.before, new.before), max(known.revocation.until, new.until)
-    at = known.at if before == known.revocation.before else now
+    at = now if before == new.before else known.at
     return _Noted(replace(new, before=before, until=until), at)

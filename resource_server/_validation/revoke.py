@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import cast
 
-from resource_server._protocol.jws import parse_jws
+from resource_server._protocol.jws import JWS, parse_jws
 from resource_server._protocol.revocation import Revocation, RevocationKind
 from resource_server._validation.state import IssuerState
 from resource_server._validation.verdict import Active
@@ -86,11 +86,18 @@ def revoke_token(state: IssuerState, token: bytes, key: bytes, *, now: float, me
     state.cache.discard(key)
     until = now + memory
     if principal is not None and principal.expires_at is not None:
-        until = min(until, principal.expires_at + state.policy.leeway + 1)
+        until = min(until, _end(principal.expires_at, jws) + state.policy.leeway + 1)
     revoked = [Revocation("token", name, now, until)]
     if principal is not None and principal.token_id is not None:
         revoked.append(Revocation("jti", principal.token_id, now, until))
     return revoked
+
+
+def _end(expires_at: float, jws: JWS | None) -> float:
+    """Return when the token ends: in an outage it is good for as long as it says, and not as the server said."""
+    content = None if jws is None else jws.claims()
+    own = None if content is None else content.get("exp")
+    return max(expires_at, own) if isinstance(own, int | float) else expires_at
 
 
 def _vouched_for(state: IssuerState, token: bytes, key: bytes) -> Principal | None:

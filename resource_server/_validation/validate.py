@@ -15,12 +15,11 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field, replace
-from hashlib import blake2b
 
 from resource_server._protocol.jws import JWS, parse_jws
 from resource_server._protocol.messages import Unavailable
 from resource_server._protocol.shape import judge_shape
-from resource_server._validation.consult import Question, consult
+from resource_server._validation.consult import Question, consult, is_buried, signed_bytes
 from resource_server._validation.flow import Flow
 from resource_server._validation.grant import Tie
 from resource_server._validation.revocations import own_claims
@@ -146,18 +145,12 @@ def _bury(state: IssuerState, jws: JWS) -> None:
         return
     verdict = judge_signature(state, jws, principal)
     if isinstance(verdict, Active):
-        state.tombstones.bury(_signed_bytes(jws), principal.token_id)
+        state.tombstones.bury(signed_bytes(jws), principal.token_id)
     elif verdict.reason == "unknown_key" or jws.key_id is None:
-        state.tombstones.bury_unproven(_signed_bytes(jws))
+        state.tombstones.bury_unproven(signed_bytes(jws))
 
 
 def _unless_buried(state: IssuerState, jws: JWS, verdict: Verdict) -> Verdict:
     """Replace a yes by the no that the authorization server has given earlier."""
-    if not isinstance(verdict, Active):
-        return verdict
-    buried = state.tombstones.has(_signed_bytes(jws), verdict.principal.token_id)
+    buried = isinstance(verdict, Active) and is_buried(state, jws, verdict.principal)
     return Inactive("inactive") if buried else verdict
-
-
-def _signed_bytes(jws: JWS) -> bytes:
-    return blake2b(jws.signing_input, digest_size=32).digest()

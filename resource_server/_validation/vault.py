@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from hashlib import blake2b
+from hashlib import blake2b, scrypt
 from secrets import token_bytes
 from typing import Any
 
@@ -17,6 +17,19 @@ from resource_server._protocol.sealed import open_sealed, seal
 from resource_server._protocol.strict_json import StrictJSONError, loads_object
 
 VERSION = 1
+MIN_SECRET_BYTES = 32
+"""Who reads the store could find out a shorter one by trying."""
+
+
+def stretched(secret: str) -> bytes:
+    """Make a secret to seal with out of one that may be short, so that each try to guess it takes tens of milliseconds.
+
+    Args:
+        secret: a secret that all workers have for another purpose.
+
+    References: RFC 7914 section 2
+    """
+    return scrypt(secret.encode(), salt=b"resource-server", n=2**14, r=8, p=1, maxmem=2**26, dklen=MIN_SECRET_BYTES)
 
 
 class Vault:

@@ -7,6 +7,7 @@ told, and for a while nobody asks. What has changed is reported once.
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Callable
 from concurrent.futures import Future
 from typing import NamedTuple
@@ -20,6 +21,15 @@ from resource_server._validation.state import Clock
 Answer = Recalled | bool | None
 Report = Callable[[str | None], None]
 """Told when a store ceases to answer, with the cause, and with ``None`` when it answers again."""
+
+
+TICKS = 10
+"""In how many pieces a store's time passes. One that takes longer, because we are busy, counts for no more than others:
+our own haste is not the store's silence."""
+BUSY = 10
+"""How many times its time a call may wait at most, where it is we who are busy."""
+SETTLED = 1.0
+"""Seconds without a failure after which a store is said to answer again: what comes and goes is told once."""
 
 
 class _Fault(NamedTuple):
@@ -61,6 +71,7 @@ class Guard:
         self._report = report
         self._breaker = Breaker(clock.chance)
         self._is_silent = False
+        self._failed_at = -math.inf
 
     @property
     def status(self) -> BreakerStatus:
@@ -96,12 +107,15 @@ class Guard:
         if error is not None:
             self._fail(_fault(error), entered_at)
             return None
-        self._breaker.succeed(self._clock.monotonic())
-        self._tell(None)
+        now = self._clock.monotonic()
+        self._breaker.succeed(now)
+        if now >= self._failed_at + SETTLED:
+            self._tell(None)
         return asked.result()
 
     def _fail(self, fault: _Fault, entered_at: float) -> None:
-        self._breaker.fail(fault.cause, fault.weight, self._clock.monotonic(), asked_at=entered_at)
+        self._failed_at = self._clock.monotonic()
+        self._breaker.fail(fault.cause, fault.weight, self._failed_at, asked_at=entered_at)
         self._tell(fault.cause)
 
     def _tell(self, cause: str | None) -> None:

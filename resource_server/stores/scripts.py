@@ -13,14 +13,17 @@ from resource_server._validation.flow import AddOnce, Recall, Recalled, Release,
 MAX_VALUE_BYTES = 262_144
 """A longer value is none of ours."""
 
-# A value counts where it has long enough to live; else whoever comes first is to find it out.
+# A value counts where it has long enough to live; else whoever comes first is to find it out. Who has the claim and
+# asks again has lost it on the way, or could not give it back: it would only wait for itself.
 _RECALL = b"""
 local ttl = redis.call('PTTL', KEYS[1])
 if ttl > tonumber(ARGV[2]) and redis.call('STRLEN', KEYS[1]) <= tonumber(ARGV[4]) then
   return {KEYS[1], redis.call('GET', KEYS[1]), ttl}
 end
-if redis.call('SET', KEYS[2], ARGV[1], 'NX', 'PX', ARGV[3]) then return {KEYS[1], 1} end
-return {KEYS[1], 0}
+local owner = redis.call('GET', KEYS[2])
+if owner and owner ~= ARGV[1] then return {KEYS[1], 0} end
+redis.call('SET', KEYS[2], ARGV[1], 'PX', ARGV[3])
+return {KEYS[1], 1}
 """
 
 # Who no longer has the claim was slow, and what is there by now is newer; unless it was told to replace it.

@@ -1,7 +1,9 @@
 """The store that all workers share, in Valkey or Redis: for an event loop, and for threads.
 
-A call waits for its own short time and no longer. What it has sent is not taken back then: a reader stays with it until
-the answer is there or the connection is given up. So no late answer lies there for the next question.
+A call waits until the store has been silent for its short time, and no longer. That we are too busy to listen is not
+the store's silence, and neither is a line of our own while others are answered. What a call has sent is not taken back
+then: a reader stays with it until the answer is there or the connection is given up. So no late answer lies there for
+the next question.
 """
 
 from __future__ import annotations
@@ -13,7 +15,10 @@ from dataclasses import dataclass
 from functools import partial
 from secrets import token_bytes
 from threading import Lock
+from time import monotonic
 from typing import Any
+
+from redis import exceptions
 
 from resource_server._validation.breaker import BreakerStatus
 from resource_server._validation.flow import StoreCall
@@ -27,7 +32,7 @@ from resource_server.stores.connect import (
     disconnect_blocking,
     read_address,
 )
-from resource_server.stores.guard import Answer, Guard, Report
+from resource_server.stores.guard import BUSY, TICKS, Answer, Guard, Report
 from resource_server.stores.scripts import UnexpectedAnswerError, command, read_answer
 
 __all__ = [
@@ -42,8 +47,8 @@ __all__ = [
 _OWNER_BYTES = 12
 MAX_COURIERS, MAX_TOGETHER = 4, 128
 """How many exchanges are under way at once from one event loop, and how many calls go together in one."""
-_TURNS = 10
-"""Turns of the loop between the bytes of an answer and its reader."""
+MAX_LINE = 2_000
+"""How many calls wait for a courier; one more gets no answer at once."""
 
 
 @dataclass(eq=False, slots=True)
@@ -52,7 +57,10 @@ class _Wanted:
 
     call: StoreCall
     answer: asyncio.Future[Answer]
-    is_sent: bool = False
+    entered: int
+    """The tick at which it came."""
+    leaves_at: float
+    """The loop's time at which it waits no longer in any case."""
 
     def settle(self, courier: asyncio.Task[list[Answer | Exception]], number: int) -> None:
         """Take what a courier has brought, unless nobody waits for it any more."""
@@ -87,7 +95,7 @@ class ValkeyStore:
 
     Args:
         url: where it is, as :func:`connect` reads it.
-        timeout: seconds for one call, connecting and waiting in line included.
+        timeout: seconds of silence until a call has no answer, connecting included.
         clock: what time it is.
         report: told when it ceases to answer, and when it answers again.
 
@@ -102,8 +110,12 @@ class ValkeyStore:
         self._guard = Guard(clock, report)
         self._owner = token_bytes(_OWNER_BYTES)
         self._line: deque[_Wanted] = deque()
+        self._waiting: deque[_Wanted] = deque()
+        """Who waits, in line or for a courier, in order; among them some who do not any more."""
+        self._ticks = 0
+        self._ticker: asyncio.TimerHandle | None = None
         self._heard = 0
-        """How many couriers have come back."""
+        """The tick at which a courier last brought an answer to somebody who still waited."""
         self._couriers: set[asyncio.Task[list[Answer | Exception]]] = set()
 
     @property
@@ -113,16 +125,19 @@ class ValkeyStore:
 
     async def perform(self, call: StoreCall) -> Answer:
         """Carry out a call. Never raises; ``None`` where there is no answer, or none in time."""
-        entered_at = self._guard.enter()
+        entered_at = self._guard.enter() if len(self._line) < MAX_LINE else None
         if entered_at is None:
             return None
-        wanted = _Wanted(call, asyncio.get_running_loop().create_future())
+        loop = asyncio.get_running_loop()
+        wanted = _Wanted(call, loop.create_future(), self._ticks, loop.time() + BUSY * self._timeout)
         try:
-            heard = self._heard
-            await self._wait_for(wanted)
-            # That our own line is long says nothing about a store that has answered others meanwhile.
-            long_line = not wanted.is_sent and self._heard > heard
-            return None if long_line else self._guard.judge(wanted.answer, entered_at)
+            self._line.append(wanted)
+            self._waiting.append(wanted)
+            self._send()
+            if self._ticker is None:
+                self._ticker = loop.call_later(self._timeout / TICKS, self._tick)
+            await asyncio.wait((wanted.answer,))
+            return self._guard.judge(wanted.answer, entered_at)
         finally:
             wanted.answer.cancel()
             self._guard.leave(entered_at)
@@ -135,15 +150,23 @@ class ValkeyStore:
         await asyncio.gather(*couriers, return_exceptions=True)
         await disconnect(self._client)
 
-    async def _wait_for(self, wanted: _Wanted) -> None:
-        self._line.append(wanted)
-        self._send()
-        await asyncio.wait((wanted.answer,), timeout=self._timeout)
-        # A busy loop may have let the time pass with the answer at its door: it gets to see it, and waits for nothing.
-        for _ in range(_TURNS):
-            if wanted.answer.done():
-                break
-            await asyncio.sleep(0)
+    def _tick(self) -> None:
+        """Let go of those for whom the time is over."""
+        loop = asyncio.get_running_loop()
+        self._ticks += 1
+        while self._waiting and self._is_over(self._waiting[0], loop.time()):
+            self._waiting.popleft()
+        self._ticker = loop.call_later(self._timeout / TICKS, self._tick) if self._waiting else None
+
+    def _is_over(self, wanted: _Wanted, now: float) -> bool:
+        if wanted.answer.done():
+            return True
+        if self._ticks - max(wanted.entered, self._heard) >= TICKS:
+            wanted.answer.set_exception(exceptions.TimeoutError())
+            wanted.answer.exception()  # whoever waits may go away before looking
+            return True
+        # It answers others, or we are too busy to listen: there is no more time, and nobody to blame.
+        return now >= wanted.leaves_at and wanted.answer.cancel()
 
     def _send(self) -> None:
         """Send what stands in line, as far as there is a place for it."""
@@ -157,16 +180,15 @@ class ValkeyStore:
 
     def _deliver(self, together: list[_Wanted], courier: asyncio.Task[list[Answer | Exception]]) -> None:
         self._couriers.discard(courier)
-        self._heard += 1
-        if not courier.cancelled():
-            courier.exception()  # it is looked at here, because everybody who asked may be gone
+        # The exception is looked at here, because everybody who asked may be gone.
+        has_answered = not courier.cancelled() and courier.exception() is None
+        if has_answered and any(not wanted.answer.done() for wanted in together):
+            self._heard = self._ticks
         for number, wanted in enumerate(together):
             wanted.settle(courier, number)
         self._send()
 
     async def _ask(self, together: list[_Wanted]) -> list[Answer | Exception]:
-        for wanted in together:
-            wanted.is_sent = True
         commands = [command(wanted.call, self._owner) for wanted in together]
         if len(commands) == 1:
             said = [await self._client.execute_command(*commands[0])]
@@ -205,6 +227,8 @@ class BlockingValkeyStore:
         self._connecting = Lock()
         self._client: BlockingClient | None = None
         self._readers: ThreadPoolExecutor | None = None
+        self._heard = 0
+        """How often the store has answered somebody who still waited."""
 
     @property
     def status(self) -> BreakerStatus:
@@ -220,9 +244,9 @@ class BlockingValkeyStore:
             asked = self._ask(call)
             if asked is None:
                 return None
-            wait((asked,), timeout=self._timeout)
-            # One that no reader has begun with says nothing about the store.
-            return None if asked.cancel() else self._guard.judge(asked, entered_at)
+            is_over = self._wait_for(asked)
+            # One that no reader has begun with says nothing about the store either.
+            return self._guard.judge(asked, entered_at) if is_over and not asked.cancel() else None
         finally:
             self._guard.leave(entered_at)
 
@@ -235,6 +259,20 @@ class BlockingValkeyStore:
             readers.shutdown(wait=False, cancel_futures=True)
         if client is not None:
             disconnect_blocking(client)
+
+    def _wait_for(self, asked: Future[Answer]) -> bool:
+        """Wait for an answer, or until the store has been silent for its time; false where there is no more time."""
+        leaves_at, silent = monotonic() + BUSY * self._timeout, 0
+        while silent < TICKS:
+            heard = self._heard
+            wait((asked,), timeout=self._timeout / TICKS)
+            if asked.done():
+                self._heard += asked.exception() is None
+                return True
+            if monotonic() >= leaves_at:
+                return False
+            silent = silent + 1 if self._heard == heard else 0
+        return True
 
     def _ask(self, call: StoreCall) -> Future[Answer] | None:
         with self._lock:

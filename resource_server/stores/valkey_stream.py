@@ -12,7 +12,8 @@ from typing import Any
 from redis.exceptions import RedisError
 
 from resource_server._protocol.messages import Unavailable
-from resource_server._validation.feed import BATCH, BEGINNING, LISTEN_FOR, Append, Page, Read
+from resource_server._validation.feed import BEGINNING, LISTEN_FOR, Append, Page, Read
+from resource_server._validation.outbox import BATCH
 from resource_server._validation.revocations import MAX_REVOCATIONS
 from resource_server.stores.connect import connect, connect_blocking, disconnect, disconnect_blocking, read_address
 from resource_server.stores.guard import cause_of
@@ -25,8 +26,17 @@ _FIELD = b"r"
 _FAILURES = (RedisError, OSError, ValueError, TypeError, LookupError, AttributeError)
 
 # All or nothing, in one round trip. MINID and MAXLEN are approximate: whole nodes of the stream are let go at once.
+# What takes no entry ever again (its last place is taken, or it is no stream) makes way: whoever can write to the store
+# would otherwise need to do so only once.
 _APPEND = b"""
-for number = 3, #ARGV do redis.call('XADD', KEYS[1], '*', 'r', ARGV[number]) end
+for number = 3, #ARGV do
+  local added = redis.pcall('XADD', KEYS[1], '*', 'r', ARGV[number])
+  if type(added) == 'table' and added.err then
+    if not (string.find(added.err, 'WRONGTYPE') or string.find(added.err, 'exhausted')) then return added end
+    redis.call('DEL', KEYS[1])
+    redis.call('XADD', KEYS[1], '*', 'r', ARGV[number])
+  end
+end
 local now = redis.call('TIME')
 local oldest = math.max(0, now[1] * 1000 - tonumber(ARGV[1]))
 redis.call('XTRIM', KEYS[1], 'MINID', '~', string.format('%.0f', oldest))
@@ -35,8 +45,8 @@ return redis.call('PEXPIRE', KEYS[1], ARGV[1])
 """
 
 
-class ValkeyStream:
-    """A stream, seen from one task.
+class _Stream:
+    """A stream, and a connection to it once there is one.
 
     Args:
         url: where the store is, as :func:`resource_server.stores.connect.connect` reads it.
@@ -52,6 +62,10 @@ class ValkeyStream:
         self._url = url
         self._name = name
         self._client: Any = None
+
+
+class ValkeyStream(_Stream):
+    """A stream, seen from one task."""
 
     async def perform(self, step: Read | Append) -> Page | Unavailable | None:
         """Read or write. Never raises; what went wrong is returned."""
@@ -83,23 +97,8 @@ class ValkeyStream:
         return await self._client.execute_command(*command)
 
 
-class BlockingValkeyStream:
-    """A stream, seen from one thread. After a fork, make a new one.
-
-    Args:
-        url: as above.
-        name: as above.
-
-    Raises:
-        ConfigurationError: the URL is none.
-    """
-
-    def __init__(self, url: str, name: bytes) -> None:
-        """Connect to nothing yet."""
-        read_address(url)
-        self._url = url
-        self._name = name
-        self._client: Any = None
+class BlockingValkeyStream(_Stream):
+    """A stream, seen from one thread. After a fork, make a new one."""
 
     def perform(self, step: Read | Append) -> Page | Unavailable | None:
         """Read or write. Never raises; what went wrong is returned."""
@@ -131,9 +130,9 @@ class BlockingValkeyStream:
 
 
 def _read_command(name: bytes, step: Read) -> tuple[bytes | str | int, ...]:
-    # Zero would be for ever.
-    wait = max(1, round(step.wait * 1000))
-    return ("XREAD", "COUNT", BATCH, "BLOCK", wait, "STREAMS", name, step.after)
+    # Zero would be for ever, and a moment, to a server with nothing else to do, as long as a tenth of a second.
+    wait = ("BLOCK", max(1, round(step.wait * 1000))) if step.wait else ()
+    return ("XREAD", "COUNT", BATCH, *wait, "STREAMS", name, step.after)
 
 
 def _append_command(name: bytes, step: Append) -> tuple[bytes | str | int, ...]:

@@ -167,7 +167,7 @@ def store(url: str) -> Any:
     """Share what is known through a store, over connections of each process's own."""
     origin = BlockingOrigin(introspect=says_yes(exp=int(time.time()) + 600))
     judge = BlockingResourceServer(
-        transport=origin, observer=lambda _: None, **options(cache_url=url, cache_timeout=5.0, strategy="introspect")
+        transport=origin, observer=lambda _: None, **options(cache_url=url, cache_timeout=2.5, strategy="introspect")
     )
 
     def work() -> list[Any]:

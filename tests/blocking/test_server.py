@@ -6,6 +6,7 @@ import random
 import sys
 from collections.abc import Iterator
 from functools import partial
+from inspect import signature
 from pathlib import Path
 from threading import Barrier
 
@@ -22,12 +23,14 @@ from resource_server import (
     MissingToken,
     Principal,
     RequestParts,
+    ResourceServer,
     VerificationUnavailable,
     all_of,
 )
+from resource_server._runtime.thread_feed import FeedThreads
 from resource_server.requirements import Requirement
 from tests.support.blocking import BlockingGate, BlockingOrigin, BlockingStage, interrupted, outcomes, run, until
-from tests.support.jwt import access_token, signing_key
+from tests.support.jwt import REMOVED, access_token, signing_key
 from tests.support.origin import publishes, says, says_no, says_yes
 from tests.support.play import INTROSPECTION, OPTIONS, SECRET, Time, active_members, options
 from tests.support.sockets import ok, raw_server
@@ -121,6 +124,50 @@ def test_start_fetches_ahead(respx_mock: respx.MockRouter) -> None:
     assert server._opened is None
     assert server.authenticate(bearer("token")).subject == "subject-1"
     server.close()
+
+
+def test_a_start_in_an_outage() -> None:
+    """A start in an outage ends, and the first request after it is judged; without a start too."""
+    found = {"introspection_endpoint": REMOVED, "jwks_uri": REMOVED, "strategy": "introspect_then_jwks"}
+    metadata = {
+        "issuer": OPTIONS["issuer"],
+        "introspection_endpoint": INTROSPECTION,
+        "jwks_uri": "https://as.example.com/jwks",
+    }
+    for starts in (True, False):
+        stage = BlockingStage(found)
+        for place in ("oauth-authorization-server", "openid-configuration"):
+            stage.origin.replies[place] = says(503)
+        if starts:
+            stage.server.start()
+        with pytest.raises(InvalidToken):
+            stage.server.authenticate(bearer("token"))
+        stage.origin.replies |= {"oauth-authorization-server": says(200, metadata), "introspect": says_yes()}
+        stage.time.advance(4.0)
+        assert stage.server.authenticate(bearer("token")).subject == "subject of token"
+
+
+def test_a_start_takes_no_longer_than_timeout(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the authorization server has left of the time is all that catching up with the other workers has."""
+    patience: list[float] = []
+    monkeypatch.setattr(FeedThreads, "catch_up", lambda _, within: patience.append(within))
+    gate = BlockingGate(says(200))
+    found = {"introspection_endpoint": REMOVED, "timeout": 0.1, "cache_url": "redis://127.0.0.1:1/0"}
+    stage = BlockingStage(found, **{"oauth-authorization-server": gate})
+    stage.server.start()
+    assert patience == [0.0]
+    gate.open()
+    stage.server.close()
+
+
+def test_both_servers_have_the_same_verbs() -> None:
+    """Whatever one server offers the other one does, with the same arguments."""
+    verbs = {name for name in dir(ResourceServer) if name[0] != "_"} - {"aclose"} | {"close"}
+    assert {name for name in dir(BlockingResourceServer) if name[0] != "_"} == verbs
+    for name in sorted(verbs - {"close", "from_env"}):
+        here, there = getattr(BlockingResourceServer, name), getattr(ResourceServer, name)
+        if callable(here):
+            assert list(signature(here).parameters.values()) == list(signature(there).parameters.values()), name
 
 
 def test_closing_what_was_never_opened() -> None:

@@ -99,7 +99,8 @@ class ErrorsPage:
     """The application of docs/errors.md, asked as the titles of its responses say."""
 
     def __init__(self, server: MockAS) -> None:
-        self.app = run_python("docs/errors.md", limit=1)["app"]
+        shown = run_python("docs/errors.md", limit=1)
+        self.app, self.rs = shown["app"], shown["rs"]
         self.server = server
 
     def ask(self, title: str) -> httpx.Response:
@@ -109,6 +110,11 @@ class ErrorsPage:
         if "down" in rest:
             self.server.fault("introspect", "reset")
             headers += self.server.token(scope="orders:read", format="opaque").bearer.items()
+        if "one too many" in rest:
+            state = self.rs._core.state
+            state.clock = state.clock._replace(monotonic=lambda: 0.0)  # the time to wait is shown to the second
+            call(self.app, method, path, headers={"Authorization": "Bearer unknown"})
+            headers = [("Authorization", "Bearer unknown-too")]
         return call(self.app, method, path, headers=headers)
 
     def headers(self) -> dict[str, list[tuple[str, str]]]:
@@ -133,6 +139,9 @@ def test_responses_are_verbatim(
     title = block.title or ""
     if "verbose" in title:
         monkeypatch.setenv("RESOURCE_SERVER_VERBOSE_ERRORS", "true")
+    if "one too many" in title:
+        monkeypatch.setenv("RESOURCE_SERVER_RATE_LIMIT", "0.1")
+        monkeypatch.setenv("RESOURCE_SERVER_RATE_LIMIT_BURST", "1")
     response = ErrorsPage(mock_as_server).ask(title)
     fields = [f"{name}: {value}" for name, value in response.headers.multi_items()]
     status = f"HTTP/1.1 {response.status_code} {response.reason_phrase}"

@@ -81,6 +81,35 @@ def test_pattern(pattern: str, token: str, refused: Any) -> None:
     assert judged(token, TokenShape("any", frozenset(), re.compile(pattern, re.ASCII))) == refused
 
 
+@pytest.mark.attack("A-J-14")
+@pytest.mark.parametrize("shape", [ANY_SHAPE, TokenShape("opaque", frozenset())])
+@pytest.mark.parametrize("end", ["=", "==", "~", "AA=", ""])
+def test_a_jwt_has_one_spelling(shape: TokenShape, end: str) -> None:
+    """RFC 7515 §2: what some decoder may forgive is refused, or one token would have many names."""
+    other = JWT + end if end else JWT[:-1] + unused_bit(JWT[-1])
+    assert judged(other, shape) == "malformed"
+    header = JWT.partition(".")[0]
+    assert judged(f"{header}.key.iv.text.ta=", shape) == "malformed"
+
+
+def unused_bit(last: str) -> str:
+    """Return another last character for the same bytes."""
+    alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+    return alphabet[alphabet.index(last) + 1]
+
+
+@pytest.mark.parametrize("token", ["e30.a.b=", "eyJhbGciOjF9.a.b=", "e=.a.b=", "v4.local.abc=", "x.A.B="])
+def test_dots_alone_make_no_jwt(token: str) -> None:
+    """Without the header of one it is an opaque token, whatever it consists of."""
+    assert judged(token, ANY_SHAPE) is None
+
+
+@pytest.mark.parametrize("rest", ["..AAAA.BBBB.CCCC", ".key0.AAAA.BBBB.CCCC"])
+def test_an_encrypted_token_is_opaque(rest: str) -> None:
+    """A JWE cannot be taken apart here, and is asked about."""
+    assert judged(JWT.partition(".")[0] + rest, ANY_SHAPE) is None
+
+
 def test_pattern_and_format() -> None:
     """Where both are given, both must hold."""
     shape = TokenShape("jwt", frozenset({"ES256"}), re.compile("ey.*"))

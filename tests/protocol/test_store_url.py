@@ -41,6 +41,8 @@ def test_what_a_url_says(url: str, address: StoreAddress) -> None:
     ("url", "problem"),
     [
         ("", "must begin with"),
+        ("valkey:6379", "must begin with"),
+        ("unix:/run/v.sock", "must begin with"),
         (f"http://:{PASSWORD}@cache", "must begin with"),
         (f"redis://:{PASSWORD}@[cache", "is not a URL"),
         (f"redis://:{PASSWORD}@", "must name a host"),

@@ -10,7 +10,8 @@ import pytest
 from resource_server._protocol.messages import HTTPRequest, HTTPResponse, Unavailable
 from resource_server._runtime.drive import Driver
 from resource_server._runtime.exchange import Exchange
-from resource_server._validation.flow import Flow, begin, join, send
+from resource_server._validation.breaker import Breaker, BreakerStatus
+from resource_server._validation.flow import Flow, StoreCall, begin, join, recall, send
 from tests.support.origin import Gate, Origin, says
 
 pytestmark = pytest.mark.anyio
@@ -119,6 +120,39 @@ async def test_all_questions_of_a_flow_share_one_deadline() -> None:
     found = await driver(origin, timeout=0.05).share("key", twice)
     assert found == [Unavailable("timeout"), Unavailable("timeout")]
     assert 0.04 <= loop.time() - started < 1.0
+
+
+class SilentStore:
+    """A store that takes longer than anybody has."""
+
+    def __init__(self) -> None:
+        """Begin with nobody who has given up."""
+        self.given_up = 0
+
+    @property
+    def status(self) -> BreakerStatus:
+        """What has been seen of it."""
+        return Breaker(lambda: 0.0).status(0.0)
+
+    async def perform(self, _call: StoreCall, /) -> bool | None:
+        """Say nothing."""
+        try:
+            return await asyncio.Event().wait()
+        finally:
+            self.given_up += 1
+
+    async def aclose(self) -> None:
+        """Have nothing to close."""
+
+
+async def test_a_store_has_no_more_time_than_the_flow() -> None:
+    """Whatever time the store gives itself, at the flow's deadline it has said nothing."""
+    store = SilentStore()
+    driving = Driver(Exchange(timeout=0.05, transport=Origin()), store)
+    async with asyncio.timeout(5.0):
+        assert await driving.share("key", lambda: recall(b"name", 1.0)) is None
+    assert store.given_up == 1
+    await driving.aclose()
 
 
 async def test_an_impatient_flow_leaves_the_shared_one_running() -> None:

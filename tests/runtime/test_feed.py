@@ -192,7 +192,7 @@ async def test_an_outage_is_waited_out() -> None:
 
 async def test_a_pause_that_nobody_ends(monkeypatch: Any) -> None:
     """What was told and not heard is told again after a while, without being woken."""
-    monkeypatch.setattr("resource_server._validation.feed.UNCONFIRMED", 0.01)
+    monkeypatch.setattr("resource_server._validation.outbox.UNCONFIRMED", 0.01)
     log, (feed, known) = TaskLog(), make_feed()
 
     class Deaf(TaskLog):
@@ -281,7 +281,7 @@ def test_threads_tell_what_is_untold_at_the_end() -> None:
 
 def test_threads_wait_without_being_woken(monkeypatch: Any) -> None:
     """As for tasks: what was told and not heard is told again after a while."""
-    monkeypatch.setattr("resource_server._validation.feed.UNCONFIRMED", 0.01)
+    monkeypatch.setattr("resource_server._validation.outbox.UNCONFIRMED", 0.01)
     log, (feed, known) = ThreadLog(), make_feed()
     silence = threading.Event()
 

@@ -272,6 +272,38 @@ async def test_some_interim_answers(ask: Ask) -> None:
     assert answer.status == 200
 
 
+HINT = b"HTTP/1.1 103 Early Hints\r\n\r\n"
+
+
+async def floods(conversation: Conversation) -> None:
+    """Send interim answers for ever, as many as the other side takes."""
+    await conversation.request()
+    while True:
+        await conversation.say(HINT * 10_000)
+
+
+@pytest.mark.attack("A-I-6", "A-I-7")
+@pytest.mark.parametrize("script", [floods, after(ok(), floods)], ids=["at once", "after an answer"])
+async def test_too_many_interim_answers(ask_ourselves: Ask, script: Script) -> None:
+    """A connection of our own stops listening long before the deadline, and does not ask again."""
+    async with wire_server(script) as server:
+        found = [await ask_ourselves(question(server), timeout=30.0) for _ in range(2)]
+        assert found[1] == Unavailable("protocol")
+        await server.idle()
+        assert len(server.requests) == 2
+
+
+@pytest.mark.attack("A-I-6")
+async def test_a_long_body_is_no_long_head(ask_ourselves: Ask) -> None:
+    """What follows the headers has a limit of its own."""
+    async with wire_server(keeps_saying(HINT * 200 + ok(b"x" * 500_000))) as server:
+        asked = HTTPRequest("GET", server.url, "jwks", 1_000_000)
+        for _ in range(2):
+            answer = await ask_ourselves(asked)
+            assert isinstance(answer, HTTPResponse)
+            assert len(answer.body) == 500_000
+
+
 async def test_a_connection_is_used_again(ask: Ask) -> None:
     """To connect costs more than to ask, so one connection serves one question after the other."""
     async with wire_server(keeps_saying(ok())) as server:

@@ -21,7 +21,7 @@ from resource_server import (
 )
 from resource_server.events import RequestRefused, RequestUnverifiable, TokenValidated
 from tests.support.headers import bearer_params
-from tests.support.jwt import NOW, access_token, signing_key
+from tests.support.jwt import ISSUER, NOW, access_token, signing_key
 from tests.support.origin import Reply, publishes, says, says_no, says_yes
 from tests.support.stage import Stage, bearer
 
@@ -130,20 +130,25 @@ async def test_recovery_is_seen_by_the_next_request(status: int) -> None:
 
 
 REFUSALS: dict[str, tuple[RequestParts, Requirement, type[BearerTokenError], Any]] = {
-    "no token": (RequestParts("GET", []), READ, MissingToken, RequestRefused(401, None, None, None)),
+    "no token": (RequestParts("GET", []), READ, MissingToken, RequestRefused(401, None, None, None, ISSUER)),
     "Basic": (
         RequestParts("GET", [(b"authorization", b"Basic eDp5")]),
         READ,
         MissingToken,
-        RequestRefused(401, None, None, None),
+        RequestRefused(401, None, None, None, ISSUER),
     ),
     "two headers": (
         RequestParts("GET", [(b"authorization", b"Bearer a")] * 2),
         READ,
         InvalidRequest,
-        RequestRefused(400, "invalid_request", "malformed", None),
+        RequestRefused(400, "invalid_request", "malformed", None, ISSUER),
     ),
-    "too long": (bearer("x" * 16_385), READ, InvalidToken, RequestRefused(401, "invalid_token", "too_long", None)),
+    "too long": (
+        bearer("x" * 16_385),
+        READ,
+        InvalidToken,
+        RequestRefused(401, "invalid_token", "too_long", None, ISSUER),
+    ),
 }
 
 
@@ -194,7 +199,7 @@ async def test_an_outage_is_told_as_one(status: int) -> None:
     *_, validated, refused = stage.events
     assert isinstance(validated, TokenValidated)
     assert (validated.outcome, validated.assurance, validated.reason) == ("unavailable", None, "status_503")
-    assert refused == RequestUnverifiable(status, validated.fingerprint)
+    assert refused == RequestUnverifiable(status, validated.fingerprint, ISSUER)
 
 
 @pytest.mark.rfc("9110-10.2.3-a")

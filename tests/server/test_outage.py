@@ -70,12 +70,12 @@ async def test_a_crowd_before_a_server_that_hangs() -> None:
 
 
 async def test_a_server_that_is_down_is_asked_now_and_then() -> None:
-    """While nobody answers, a hundred callers a second cost the authorization server about a question a second."""
+    """While nobody answers, a hundred callers a second cost the authorization server two questions a second."""
     stage = Stage({"strategy": "introspect", "unavailable_status": 503, "retries": 2}, introspect=REFUSED)
     for number in range(3_000):
         await refusal(stage.server, f"token-{number}")
         stage.time.advance(0.01)
-    assert len(stage.origin.requests) <= 10 + 30 / 0.6
+    assert len(stage.origin.requests) <= 10 + 30 / 0.4
 
 
 async def test_a_server_that_is_back() -> None:

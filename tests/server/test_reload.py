@@ -33,7 +33,7 @@ from tests.support.stage import bearer
 
 pytestmark = pytest.mark.anyio
 
-FIRST, SECOND = "canary-first-secret", "canary-second-secret"
+FIRST, SECOND = "canary-first-secret-of-many-bytes", "canary-second-secret-of-many-bytes"
 
 
 def secret_of(request: httpx.Request) -> str:
@@ -441,11 +441,11 @@ def certificate(folder: Path, more: str = "") -> str:
 
 async def test_certificates_that_change(tmp_path: Path) -> None:
     """Another file of certificates, or another content of it: connections are made anew; the old ones end later."""
-    place = Place(tmp_path, timeout=0.05)
+    place = Place(tmp_path)
     await place.ask("one")
     driver = place.server._driver()
     before = driver._exchange
-    place.write(timeout=0.05, ca_file=certificate(tmp_path))
+    place.write(ca_file=certificate(tmp_path))
     await place.ask("two")
     second = place.server._driver()._exchange
     assert second is not before
@@ -459,20 +459,30 @@ async def test_certificates_that_change(tmp_path: Path) -> None:
 
 async def test_retired_connections_are_closed(tmp_path: Path) -> None:
     """What waits for the old connections has its time, then they are closed."""
-    place = Place(tmp_path, timeout=0.02)
+    place = Place(tmp_path)
     await place.ask("one")
     driver = place.server._driver()
     closed = asyncio.Event()
+    driver._exchange.timeout = 0.02  # too short to ask in, on a busy machine
 
     async def close() -> None:
         closed.set()
 
     driver._exchange.aclose = close  # type: ignore[method-assign] # a spy
-    place.write(timeout=0.03)
+    place.write(timeout=3.0)
     assert place.server.reload()
     await place.ask("two")
     await asyncio.wait_for(closed.wait(), 5)
     await place.server.aclose()
+
+
+async def test_what_waits_for_a_restart_is_told_once(tmp_path: Path) -> None:
+    """Options that take effect at a restart are news when they change, and none when they are read once more."""
+    place = Place(tmp_path)
+    place.write(leeway=3.0)
+    assert place.server.reload()
+    assert not place.server.reload()
+    assert place.reloads() == [((), ("leeway",))]
 
 
 async def test_reload_by_hand(tmp_path: Path) -> None:
@@ -598,7 +608,7 @@ def test_threads(tmp_path: Path) -> None:
 def test_threads_with_other_connections(tmp_path: Path) -> None:
     """Connections are made anew for threads too, once, and the old ones are closed when their time is over."""
     file = tmp_path / "options.toml"
-    file.write_text(toml(**options(timeout=0.02, strategy="introspect", client_secret=FIRST)))
+    file.write_text(toml(**options(timeout=2.0, strategy="introspect", client_secret=FIRST)))
     transport = httpx.MockTransport(Door())
     server = BlockingResourceServer.from_env(
         env_file=None, toml_file=file, transport=transport, clock=Clock(lambda: NOW)
@@ -606,6 +616,7 @@ def test_threads_with_other_connections(tmp_path: Path) -> None:
     server.authenticate(bearer("one"))
     driver = server._driver()
     before, closed = driver._exchange, threading.Event()
+    before.timeout = 0.02  # too short to ask in, on a busy machine
     before.close = closed.set  # type: ignore[method-assign] # a spy
     file.write_text(toml(**options(timeout=3.0, strategy="introspect", client_secret=FIRST)))
     assert server.reload()

@@ -144,6 +144,20 @@ async def test_an_answer_in_the_store_is_as_old_as_its_question(valkey: Valkey) 
         assert await second.ask("opaque") == "revoked"
 
 
+@pytest.mark.attack("A-C-4")
+async def test_who_is_new_hears_before_it_answers(valkey: Valkey) -> None:
+    """A server that was not started finds a yes in the store, and does not answer before it knows what is revoked."""
+    async with fleet(valkey.url, size=1) as [old]:
+        assert await old.ask("opaque") == "subject of opaque"
+        for number in range(300):
+            old.server.revoke(jti=f"other {number}")  # it takes more than one page to hear
+        old.server.revoke(token="opaque")
+        await old.settles()
+        new = Member(valkey.url)
+        assert await new.ask("opaque") == "revoked"
+        await new.server.aclose()
+
+
 async def test_down_when_it_is_revoked(valkey: Valkey) -> None:
     """What is revoked while the store is down is heard when it is back; the outage and its end are told."""
     async with fleet(valkey.url) as (first, second):
@@ -238,7 +252,7 @@ async def test_cut_in_the_middle_of_a_command(valkey: Valkey) -> None:
 
 async def test_told_before_the_end(valkey: Valkey) -> None:
     """A server that is closed right after a revocation has told it."""
-    async with fleet(valkey.url, cache_timeout=5.0) as (first, second):
+    async with fleet(valkey.url, cache_timeout=5.0, timeout=10.0) as (first, second):
         first.server.revoke(token="opaque")
         await first.server.aclose()
         await second.hears("opaque")
@@ -336,6 +350,25 @@ def test_threads_hear_it_too(valkey: Valkey) -> None:
             assert asked(late, "opaque") == "revoked"
 
 
+@pytest.mark.attack("A-C-4")
+def test_threads_that_are_new_hear_before_they_answer(valkey: Valkey) -> None:
+    """As for tasks: what the store says is not passed on before it is known what is revoked."""
+    with in_threads(valkey.url) as old:
+        assert asked(old, "opaque") == "subject of opaque"
+        for number in range(300):
+            old.revoke(jti=f"other {number}")
+        old.revoke(token="opaque")
+        feed = old._core.feed
+        assert feed is not None
+        wait_for(lambda: len(feed.outbox) == 0)
+        transport = BlockingOrigin(introspect=says_yes(iat=int(NOW)))
+        new = BlockingResourceServer(
+            transport=transport, clock=running_clock(), observer=lambda _: None, **shared(valkey.url)
+        )
+        assert asked(new, "opaque") == "revoked"
+        new.close()
+
+
 async def test_tasks_and_threads_hear_each_other(valkey: Valkey) -> None:
     """Both kinds of server share one log."""
     with in_threads(valkey.url) as threads:
@@ -364,6 +397,22 @@ def test_a_process_that_was_forked_off_hears_it(valkey: Valkey) -> None:
         server.revoke(token="opaque")
         _, status = os.waitpid(child, 0)
         assert os.waitstatus_to_exitcode(status) == 0
+
+
+@pytest.mark.attack("A-C-14")
+def test_a_process_without_its_threads_begins_to_hear_again(valkey: Valkey) -> None:
+    """The first request after a fork starts to listen, also where its token is known."""
+    with in_threads(valkey.url) as server, in_threads(valkey.url) as other:
+        assert asked(server, "opaque") != "revoked"
+        feed, driver = server._feed, server._opened
+        assert feed is not None
+        assert driver is not None
+        server._start_anew()  # as in a process that was forked off
+        feed.close(BOUND)
+        driver.close()
+        other.revoke(token="opaque")
+        wait_for(lambda: asked(server, "opaque") == "revoked")
+        assert server._feed is not None
 
 
 async def test_without_a_store_there_is_no_feed() -> None:

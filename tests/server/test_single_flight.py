@@ -8,7 +8,8 @@ from threading import Barrier, Thread
 
 import pytest
 
-from resource_server import InvalidToken, Principal, ResourceServer
+from resource_server import ANY_TOKEN, InvalidToken, Principal, ResourceServer
+from resource_server._core import Unknown
 from tests.support.jwt import access_token, signing_key
 from tests.support.origin import Gate, Origin, publishes, says, says_no, says_yes
 from tests.support.play import OPTIONS, Time, options
@@ -110,6 +111,21 @@ async def test_tokens_that_are_nearly_the_same() -> None:
         found = await asyncio.gather(*(stage.server.authenticate(bearer(token)) for token in NEAR))
         assert [principal.subject for principal in found] == [f"subject of {token}" for token in NEAR]
     assert stage.origin.count("introspect") == len(NEAR)
+
+
+@pytest.mark.attack("A-C-1")
+def test_a_million_pairs_of_tokens_that_are_nearly_the_same() -> None:
+    """Cut, extended, or with one character changed or in the other case: none is remembered in another one's place."""
+    token = "Token-0123456789.abcdefghij_ABCDEFGHIJ~" * 8
+    near = {token[:end] for end in range(1, len(token) + 1)} | {token + "=" * more for more in range(1, 4)}
+    for at, character in enumerate(token):
+        near |= {token[:at] + other + token[at + 1 :] for other in ("x", "0", "-", character.swapcase())}
+    assert len(near) * (len(near) - 1) // 2 > 10**6
+    core = Stage(introspect=says_yes()).server._core
+    unknown = [core.begin(bearer(spelling), ANY_TOKEN) for spelling in near]
+    keys = {found.presented.key for found in unknown if isinstance(found, Unknown)}
+    assert len(keys) == len(near)
+    assert {len(key) for key in keys} == {32}
 
 
 @pytest.mark.attack("A-C-1")

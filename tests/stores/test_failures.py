@@ -83,7 +83,7 @@ async def test_paused_store_costs_its_time_and_then_none(own_valkey: Valkey, kin
         started = time.monotonic()
         for _ in range(100):
             assert await store.perform(Recall(name, 60.0)) is None
-        assert time.monotonic() - started < MARGIN
+        assert time.monotonic() - started < 20 * SHORT
         own_valkey.resume()
         await store.recover(name)
         assert store.reports == ["timeout", None]
@@ -142,7 +142,7 @@ async def test_answer_of_another_question_is_none(own_valkey: Valkey, kind: Kind
         middle.change = lambda answer: answer.replace(name, name[::-1])
         assert await store.perform(AddOnce(name + b":1", 60.0)) is None
         middle.change = lambda answer: answer
-        assert await store.perform(AddOnce(name + b":2", 60.0)) is True
+        assert await store.perform_anew(AddOnce(name + b":2", 60.0)) is True
         assert middle.connections == used + 1
         assert store.reports[-2:] == ["protocol", None]
 

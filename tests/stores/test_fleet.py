@@ -34,7 +34,9 @@ class Worker:
             "client_id": client_id,
             "client_secret": secret,
             "cache_url": url,
+            "cache_secret": "the secret of all workers in a test",
             "cache_timeout": PATIENT / 2,
+            "timeout": PATIENT,
             "strategy": "introspect",
         }
         self.server = ResourceServer(transport=mock.transport(), observer=self.events.append, **(chosen | options))

@@ -8,7 +8,7 @@ import pytest
 from redis import exceptions
 
 from resource_server._validation.flow import Recalled
-from resource_server.stores.guard import Answer, Guard
+from resource_server.stores.guard import SETTLED, Answer, Guard
 from tests.support.play import Time
 
 
@@ -108,8 +108,23 @@ def test_probe_is_given_back() -> None:
 
 def test_changes_are_told_once() -> None:
     """What has ceased to answer is told once, and again when it answers."""
-    reports = list[str | None]()
-    guard = Guard(Time().clock, reports.append)
+    reports, time = list[str | None](), Time()
+    guard = Guard(time.clock, reports.append)
     for future in (answered(), failed(OSError()), failed(exceptions.TimeoutError()), answered(), answered()):
-        guard.judge(future, 1_000.0)
+        guard.judge(future, time.monotonic)
+        time.advance(SETTLED)
     assert reports == ["connect", None]
+
+
+def test_what_comes_and_goes_is_one_change() -> None:
+    """A store that answers one call and fails the next is told to be out once, and to be back when that has ended."""
+    reports, time = list[str | None](), Time()
+    guard = Guard(time.clock, reports.append)
+    for _ in range(100):
+        guard.judge(failed(exceptions.OutOfMemoryError()), time.monotonic)
+        guard.judge(answered(), time.monotonic)
+        time.advance(SETTLED / 2)
+    assert reports == ["out_of_memory"]
+    time.advance(SETTLED / 2)
+    guard.judge(answered(), time.monotonic)
+    assert reports == ["out_of_memory", None]

@@ -13,7 +13,8 @@ import pytest
 
 from resource_server import ConfigurationError
 from resource_server._protocol.messages import Unavailable
-from resource_server._validation.feed import BATCH, BEGINNING, Append, Page, Read
+from resource_server._validation.feed import BEGINNING, Append, Page, Read
+from resource_server._validation.outbox import BATCH
 from resource_server.stores.valkey_stream import PATIENCE, BlockingValkeyStream, ValkeyStream
 from tests.stores.stores import BOUND, KINDS, Kind
 from tests.support.valkey import Valkey, between
@@ -167,14 +168,25 @@ async def test_foreign_entries_have_no_value(log: Log, valkey: Valkey, name: byt
 
 
 async def test_a_key_of_another_kind(log: Log, valkey: Valkey, name: bytes) -> None:
-    """Where something else has the name, it is refused, and works again when that is gone."""
+    """Where something else has the name, there is nothing to read until the next entry takes its place."""
     with valkey.client() as client:
         client.set(name, b"a string")
     assert await log.perform(Read(BEGINNING, 0.0)) == Unavailable("refused")
-    assert await log.append(b"first") == Unavailable("refused")
+    assert await log.append(b"first", b"second") is None
+    assert [value for _, value in (await log.read()).entries] == [b"first", b"second"]
+
+
+@pytest.mark.attack("A-C-13")
+async def test_a_log_without_a_place_left(log: Log, valkey: Valkey, name: bytes) -> None:
+    """Whoever takes the last place there is stops nobody: a new log begins, and its readers notice."""
+    last = b"18446744073709551615-18446744073709551615"
     with valkey.client() as client:
-        client.delete(name)
+        client.xadd(name, {"r": b"forged"}, id=last)
+    assert not (await log.read(last)).entries
     assert await log.append(b"first") is None
+    page = await log.read(last)
+    assert not page.continued
+    assert [value for _, value in (await log.read()).entries] == [b"first"]
 
 
 async def test_down_and_back(kind: Kind, own_valkey: Valkey, name: bytes) -> None:

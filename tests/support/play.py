@@ -22,7 +22,7 @@ from tests.support.jwt import AUDIENCE, ISSUER, NOW, REMOVED, SigningKey, encode
 
 INTROSPECTION = "https://as.example.com/introspect"
 JWKS = "https://as.example.com/jwks"
-SECRET = "canary-client-secret"
+SECRET = "canary-client-secret-of-32-bytes-or-more"
 OPTIONS: dict[str, Any] = {
     "issuer": ISSUER,
     "audience": AUDIENCE,

@@ -50,7 +50,7 @@ class Shelf:
         value, end = self.values.get(call.name, (b"", now))
         if end - now > call.min_ttl:
             return Recalled(value, end - now)
-        if self._owner(call.name, now) is not None:
+        if self._owner(call.name, now) not in {None, owner}:
             return Recalled()
         self.claims[call.name] = (owner, now + call.claim_for)
         return Recalled(claimed=True)

@@ -12,9 +12,10 @@ import socket
 import subprocess
 import time
 from collections.abc import AsyncGenerator, Callable, Generator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from importlib.util import find_spec
 from pathlib import Path
+from secrets import randbelow
 from types import TracebackType
 from typing import Any, Self
 
@@ -34,12 +35,15 @@ def binary() -> Path:
 
 
 def free_port() -> int:
-    """Find a port that nobody listens on, and low enough for a cluster's second one."""
+    """Find a port that nobody listens on, and low enough for a cluster's second one, which is higher by 10,000.
+
+    Both are below those that the machine gives to connections: none takes it before the server starts, or while it is
+    stopped. Not drawn with ``random``, whose seed is the same in all processes of a test run.
+    """
     while True:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port: int = probe.getsockname()[1]
-        if port < 55_000:
+        port = 11_000 + randbelow(10_000)
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
             return port
 
 

@@ -28,9 +28,9 @@ async def reached(condition: Callable[[], bool]) -> None:
             await asyncio.sleep(0.001)
 
 
-def running_clock() -> Clock:
-    """Make clocks that run, from the moment at which the tokens of tests are good."""
-    return Clock(lambda: NOW + time.monotonic() - _BEGUN)
+def running_clock(begun: float = _BEGUN) -> Clock:
+    """Make clocks that run, from the moment at which the tokens of tests are good: the same one in all processes."""
+    return Clock(lambda: NOW + time.monotonic() - begun)
 
 
 def shared(url: str, **changes: Any) -> dict[str, Any]:
@@ -46,7 +46,7 @@ class Worker:
         """Start it, and wait until it serves."""
         context = multiprocessing.get_context("spawn")
         self._ours, theirs = context.Pipe()
-        self._process = context.Process(target=_work, args=(theirs, url), daemon=True)
+        self._process = context.Process(target=_work, args=(theirs, url, _BEGUN), daemon=True)
         self._process.start()
         assert self._answer() == "serving"
 
@@ -85,13 +85,13 @@ def workers(count: int, url: str) -> Generator[list[Worker], None, None]:
             worker.end()
 
 
-def _work(connection: Connection, url: str) -> None:
-    asyncio.run(_serve(connection, url))
+def _work(connection: Connection, url: str, begun: float) -> None:
+    asyncio.run(_serve(connection, url, begun))
 
 
-async def _serve(connection: Connection, url: str) -> None:
+async def _serve(connection: Connection, url: str, begun: float) -> None:
     server = ResourceServer(
-        transport=Origin(introspect=says_yes()), observer=lambda _: None, clock=running_clock(), **shared(url)
+        transport=Origin(introspect=says_yes()), observer=lambda _: None, clock=running_clock(begun), **shared(url)
     )
     async with server:
         connection.send("serving")

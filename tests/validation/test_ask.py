@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from dataclasses import replace
 from email.utils import formatdate
 from typing import Any
 
@@ -234,7 +235,7 @@ def test_a_probe_in_a_crowd_is_given_back() -> None:
 
 
 def test_while_the_server_is_down() -> None:
-    """A server that is down is asked about once a second, however many want to know."""
+    """A server that is down is asked about twice a second, however many want to know."""
     asking = Asking(0.5)
     asked = 0
     for _ in range(6_000):  # a hundred questions a second, for a minute
@@ -245,18 +246,35 @@ def test_while_the_server_is_down() -> None:
             flow.send(REFUSED)
         flow.close()
         asking.world.time.advance(0.01)
-    assert asked <= 10 + 60 / 0.75
+    assert asked <= 10 + 60 / 0.5
 
 
 def test_when_the_server_is_back() -> None:
-    """The first question to be answered comes within a second of the server's return, whatever the dice show."""
+    """The first question to be answered comes well within a second of the server's return, whatever the dice show."""
     for chance in (0.0, 0.5, 1.0):
         asking = Asking(chance, retries=0)
         asking.until_open(TIMEOUT, took=5.0)
         came_back = asking.world.time.monotonic
         while isinstance(play_if_wanted(asking), Unavailable):
             asking.world.time.advance(0.01)
-        assert asking.world.time.monotonic - came_back < 1.0
+        assert asking.world.time.monotonic - came_back < 0.65
+
+
+def test_a_crowd_in_haste_does_not_shut_it_again() -> None:
+    """Who has waited through an outage has no time left at its end: what fails then says nothing about the server."""
+    asking = Asking()
+    asking.until_open(TIMEOUT, took=5.0)
+    asking.world.time.advance(1.0)
+    state = asking.world.state
+    for number in range(3 * LIMIT):
+        flow = ask(state, replace(QUESTION, body=b"token=%d" % number))
+        assert next(flow) is not None
+        asking.world.time.advance(0.01)
+        with suppress(StopIteration):
+            flow.send(TIMEOUT)
+        flow.close()
+    assert asking.ask(GOOD) is GOOD
+    assert not state.breaker("introspection").status(asking.world.time.monotonic).open
 
 
 def play_if_wanted(asking: Asking) -> HTTPResponse | Unavailable:

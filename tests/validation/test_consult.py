@@ -122,7 +122,7 @@ def test_answer_ends_after_its_time(shelf: Shelf, one: Worker, two: Worker) -> N
     found = two.validate(TOKEN)
     assert isinstance(found, Active)
     assert found.max_ttl == pytest.approx(15.0)
-    assert found.asked_at == pytest.approx(two.time.monotonic - 45.0)
+    assert found.asked_at == pytest.approx(two.time.monotonic - 45.0 - CLOCK_SKEW)
     shelf.advance(15.0)
     assert two.validate(TOKEN, NO) == Inactive("inactive")
 
@@ -162,6 +162,19 @@ def test_store_cannot_make_an_answer_younger(
     shelf.advance(ttl)
     shelf.values[name] = (value, shelf.times[0].monotonic + 1e6)
     assert subject(two.validate(TOKEN, ("introspection", yes(sub="asked")))) == "asked"
+
+
+@pytest.mark.attack("A-C-10")
+def test_a_shared_yes_does_not_bring_back_what_was_inactive(one: Worker, two: Worker, shelf: Shelf) -> None:
+    """A worker that was told no, and could not tell the others, does not believe their earlier yes: it asks again."""
+    token = access_token()
+    told = {"sub": REMOVED, "jti": REMOVED}
+    shelf.is_up = False
+    assert two.validate(token, ("introspection", no())) == Inactive("inactive")
+    shelf.is_up = True
+    one.validate(token, ("introspection", yes(**told)))
+    assert two.validate(token, ("introspection", no())) == Inactive("inactive")
+    assert one.validate(token) == Inactive("inactive")
 
 
 @pytest.mark.attack("A-C-13")
@@ -264,6 +277,14 @@ def test_dead_worker_costs_a_bounded_wait(shelf: Shelf, one: Worker, two: Worker
     assert MAX_WAIT <= sum(two.naps) <= MAX_WAIT + 0.05
 
 
+def test_dead_worker_leaves_time_to_ask(shelf: Shelf, one: Worker) -> None:
+    """Where there is little time, no more than half of it is spent on a claim whose worker may be dead."""
+    hasty = Worker(shelf, timeout=0.4)
+    shelf.perform(Recall(one.name(TOKEN), 3600.0), one)
+    assert subject(hasty.validate(TOKEN, YES)) == "subject-1"
+    assert 0.2 <= sum(hasty.naps) <= 0.25
+
+
 def test_slow_store_does_not_lengthen_the_wait(shelf: Shelf, one: Worker, two: Worker) -> None:
     """The bound is in time that passes, and not only in naps."""
     shelf.perform(Recall(one.name(TOKEN), 3600.0), one)
@@ -358,6 +379,20 @@ def test_answer_is_as_old_as_its_question(shelf: Shelf, one: Worker, two: Worker
     assert two.validate(TOKEN, NO) == Inactive("inactive")
 
 
+@pytest.mark.parametrize("ahead", [0.5, CLOCK_SKEW - 0.1])
+def test_a_clock_ahead_makes_no_answer_younger_than_a_revocation(
+    shelf: Shelf, one: Worker, two: Worker, ahead: float
+) -> None:
+    """An answer from before a revocation is not taken for a later one because its worker's clock is ahead."""
+    one.time.wall += ahead
+    one.validate(TOKEN, YES)
+    shelf.advance(0.1)
+    revocation = Revocation("sub", "subject-1", before=two.time.wall, until=two.time.wall + 3600)
+    two.state.revocations.add(revocation, now=two.time.monotonic, wall=two.time.wall)
+    shelf.advance(0.1)
+    assert two.validate(TOKEN, NO) == Inactive("inactive")
+
+
 def test_answer_older_than_a_revocation_is_replaced(one: Worker, two: Worker, shelf: Shelf) -> None:
     """A shared yes that a revocation outdates is a question, and the answer to it is for everybody."""
     one.validate(TOKEN, YES)
@@ -365,7 +400,7 @@ def test_answer_older_than_a_revocation_is_replaced(one: Worker, two: Worker, sh
     for worker in (one, two):
         revocation = Revocation("sub", "subject-1", before=worker.time.wall, until=worker.time.wall + 3600)
         worker.state.revocations.add(revocation, now=worker.time.monotonic, wall=worker.time.wall)
-    shelf.advance(1.0)
+    shelf.advance(CLOCK_SKEW + 0.1)
     assert subject(two.validate(TOKEN, YES)) == "subject-1"
     assert subject(one.validate(TOKEN)) == "subject-1"
 

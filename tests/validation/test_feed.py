@@ -11,21 +11,19 @@ import pytest
 from resource_server._protocol.messages import Unavailable
 from resource_server._protocol.revocation import Revocation
 from resource_server._validation.feed import (
-    BATCH,
     BEGINNING,
     FIRST_WAIT,
     LISTEN_FOR,
     LONGEST_WAIT,
     SPREAD,
-    UNCONFIRMED,
     Append,
     Feed,
-    Outbox,
     Page,
     Pause,
     Read,
     Step,
 )
+from resource_server._validation.outbox import BATCH, UNCONFIRMED, Outbox
 from resource_server._validation.revocations import Revocations
 from resource_server._validation.state import Clock
 from resource_server._validation.vault import Vault
@@ -353,28 +351,6 @@ def test_flushed_in_one_go() -> None:
     assert isinstance(worker.step(failing), Append)
     with pytest.raises(StopIteration):
         worker.step(failing)
-
-
-def test_whoever_listens_is_woken_by_what_is_put_in() -> None:
-    """Each thing that is put in wakes those who wait for something to tell, until they do no longer."""
-    outbox, woken = Outbox(Revocations()), list[int]()
-    end = outbox.listen(lambda: woken.append(1))
-    outbox.put([ALICE], 5.0)
-    end()
-    end()
-    outbox.put([ALICE], 3.0)
-    outbox.put([ALICE], 9.0)
-    assert (woken, outbox.next_due(1.0), len(outbox)) == ([1], 2.0, 1)
-
-
-def test_a_process_that_was_forked_off_wakes_nobody() -> None:
-    """Who listened is in the process that was left."""
-    outbox, woken = Outbox(Revocations()), list[int]()
-    end = outbox.listen(lambda: woken.append(1))
-    outbox._leave_listeners()
-    outbox.put([ALICE], 0.0)
-    end()
-    assert woken == []
 
 
 def test_names_are_not_shown() -> None:

@@ -73,6 +73,7 @@ def test_others_are_left_alone(kind: RevocationKind) -> None:
     """What is revoked is another token's, or has another kind."""
     assert not noted(revocation(kind, "other")).condemns(verdict())
     assert not noted(revocation(kind, "other")).condemns(verdict(sub=REMOVED, sid=7, client_id=REMOVED, jti=REMOVED))
+    assert not noted(revocation(kind, "other")).condemns(verdict(sid=["other"]))
 
 
 def test_nothing_revoked() -> None:

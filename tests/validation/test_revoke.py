@@ -79,7 +79,7 @@ def test_before_is_taken_at_its_word(before: Any) -> None:
     """A moment that is given is the moment that counts; what is remembered lasts as long as a token may."""
     world = World()
     world.server.revoke(sub="alice", before=before)
-    assert world.state.revocations.all() == [Revocation("sub", "alice", NOW - 60, NOW + DAY)]
+    assert world.state.revocations.all() == [Revocation("sub", "alice", NOW - 60, NOW + 1 + DAY)]
 
 
 def test_a_moment_ahead_is_remembered_from_there() -> None:
@@ -98,6 +98,18 @@ def test_this_second_counts_as_before() -> None:
     verdict = world.validate("opaque", ("introspection", yes(iat=int(NOW))))
     assert not isinstance(verdict, Active)
     assert isinstance(world.validate("newer", ("introspection", yes(iat=int(NOW) + 1))), Active)
+
+
+def test_twice_in_one_second() -> None:
+    """What was asked between two revocations in the same second is older than the second of them."""
+    world = World(strategy="introspect")
+    world.server.revoke(sub="subject-1")
+    world.time.advance(0.2)
+    verdict = world.validate("opaque", ("introspection", yes()))
+    assert isinstance(verdict, Active)
+    world.time.advance(0.2)
+    world.server.revoke(sub="subject-1")
+    assert world.state.revocations.condemns(verdict)
 
 
 def test_a_cached_token_is_dropped_with_its_jti() -> None:
@@ -121,6 +133,22 @@ def test_a_token_that_ends_is_remembered_until_then() -> None:
     world.play(fetch_keys(world.state), ("jwks", key_set(KEY)))
     world.server.revoke(token=access_token(KEY, exp=int(NOW) + 600))
     assert {known.until for known in world.state.revocations.all()} == {NOW + 631}
+
+
+@pytest.mark.attack("A-C-4")
+@pytest.mark.parametrize(("own", "told", "end"), [(600, 60, 600), (60, 600, 600)])
+def test_the_later_end_counts(own: int, told: int, end: int) -> None:
+    """Where the authorization server names another end than the token, it is remembered until both are over."""
+    world = World(strategy="introspect")
+    token = access_token(KEY, exp=int(NOW) + own)
+    world.state.cache.put(
+        world.server._core.digest(token.encode()),
+        world.validate(token, ("introspection", yes(exp=int(NOW) + told))),
+        now=world.time.monotonic,
+        wall=NOW,
+    )
+    world.server.revoke(token=token)
+    assert {known.until for known in world.state.revocations.all()} == {NOW + end + 1}
 
 
 def test_a_token_that_outlives_our_memory() -> None:

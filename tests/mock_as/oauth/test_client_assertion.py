@@ -109,6 +109,7 @@ async def test_client_id_may_be_named_beside(mock: MockAS, client: httpx.AsyncCl
     assert_refused(await ask(client, other), "invalid_client", 401, "iss and sub")
 
 
+@pytest.mark.attack("A-S-8")
 @pytest.mark.parametrize(
     ("claims", "about"),
     [
@@ -142,6 +143,7 @@ async def test_wrong_claims(mock: MockAS, client: httpx.AsyncClient, claims: dic
     assert_refused(response, "invalid_client", 401, about)
 
 
+@pytest.mark.attack("A-S-8")
 async def test_assertion_comes_once(mock: MockAS, client: httpx.AsyncClient) -> None:
     """An assertion is not taken a second time, for as long as it would be good."""
     form = with_assertion(assertion(mock, exp=int(mock.clock.now()) + 600))

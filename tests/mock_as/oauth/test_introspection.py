@@ -29,6 +29,7 @@ def mock() -> MockAS:
     return MockAS(clock=Clock(lambda: NOW), clients=[one])
 
 
+@pytest.mark.rfc("9111-as-a")
 @FORMATS
 async def test_active_token(mock: MockAS, introspect: Post, token_format: Any) -> None:
     """Of an active token everything is said that the server knows, in either format alike."""
@@ -67,6 +68,7 @@ async def test_only_people_have_usernames(mock: MockAS, introspect: Post, order:
     assert "username" not in (await introspect(mock.token(**order))).json()
 
 
+@pytest.mark.rfc("7662-2.2-i", "7662-4-d", "9111-as-a")
 @FORMATS
 @pytest.mark.parametrize("reason", ["unknown", "revoked", "expired", "later", "not yet", "foreign"])
 async def test_inactive_says_nothing_else(mock: MockAS, introspect: Post, reason: str, token_format: Any) -> None:
@@ -94,6 +96,7 @@ async def test_garbage_is_inactive(mock: MockAS, introspect: Post, text: str) ->
     assert (await introspect(text)).json() == INACTIVE
 
 
+@pytest.mark.rfc("7662-2.2-i", "7662-4-d")
 async def test_changed_jwt_is_inactive(mock: MockAS, introspect: Post) -> None:
     """A JWT is known as a whole: with one character changed, or a better payload, it is unknown."""
     header, payload, signature = mock.token(sub="alice").value.split(".")
@@ -102,6 +105,7 @@ async def test_changed_jwt_is_inactive(mock: MockAS, introspect: Post) -> None:
     assert (await introspect(f"{header}.{other}.{signature}")).json() == INACTIVE
 
 
+@pytest.mark.rfc("7662-2.2-i", "7662-4-d")
 async def test_forgeries_are_inactive(mock: MockAS, introspect: Post) -> None:
     """The server does not vouch for a token that it would never have issued."""
     for defect in ("alg_none", "bad_signature", "jwk_header", "hs256_with_public_key", "wrong_iss", "id_token"):
@@ -127,6 +131,7 @@ async def test_claims_do_not_overrule_the_server(mock: MockAS, introspect: Post)
 # ------------------------------------------------------------------------------------------------------------ callers
 
 
+@pytest.mark.rfc("7662-2.2-i", "7662-2.2-j")
 async def test_denied_caller_sees_nothing(mock: MockAS, introspect: Post) -> None:
     """A caller that may not introspect learns nothing, not even that it may not."""
     token = mock.token()
@@ -135,6 +140,7 @@ async def test_denied_caller_sees_nothing(mock: MockAS, introspect: Post) -> Non
         assert (response.status_code, response.json()) == (200, INACTIVE)
 
 
+@pytest.mark.rfc("7662-2.2-i", "7662-2.2-j", "7662-4-d")
 async def test_caller_for_one_audience(mock: MockAS, introspect: Post) -> None:
     """A caller for one audience sees the tokens for it, and no others: RFC 7662 section 4."""
     mine = mock.token(aud=["https://two.example.test", "https://one.example.test"])
@@ -143,6 +149,7 @@ async def test_caller_for_one_audience(mock: MockAS, introspect: Post) -> None:
     assert (await introspect(mock.token(defect="no_aud"), "rs.one")).json() == INACTIVE
 
 
+@pytest.mark.rfc("7662-4-e")
 @pytest.mark.parametrize("auth", [None, ("rs", "wrong"), ("nobody", "rs-secret")])
 async def test_caller_must_authenticate(mock: MockAS, client: httpx.AsyncClient, auth: Any) -> None:
     """Without right credentials there is no answer about any token, but 401 with a challenge: RFC 7662 section 2.1."""
@@ -181,6 +188,7 @@ async def test_malformed_request(client: httpx.AsyncClient, form: dict[str, Any]
     assert (response.status_code, response.json()["error"]) == (400, "invalid_request")
 
 
+@pytest.mark.rfc("7662-4-f")
 async def test_get_is_not_taken(mock: MockAS, client: httpx.AsyncClient) -> None:
     """A token in a URL would be in every log: GET is 405, with what is taken instead."""
     response = await client.get("/introspect", params={"token": mock.token().value}, auth=("rs", "rs-secret"))

@@ -46,6 +46,7 @@ def assert_refused(response: httpx.Response, error: str, status: int = 400) -> N
     assert set(response.json()) <= {"error", "error_description"}
 
 
+@pytest.mark.rfc("9111-as-a")
 async def test_client_gets_a_token(mock: MockAS, client: httpx.AsyncClient) -> None:
     """The answer is JSON that nobody stores, with the token, its type, its lifetime and its scope."""
     response = await ask(client)
