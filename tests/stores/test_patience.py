@@ -67,6 +67,19 @@ async def test_line_that_moves_is_waited_in() -> None:
 
 
 @pytest.mark.usefixtures("no_courier")
+async def test_who_has_gone_away_is_not_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is sent for a call whose caller went away while it stood in line."""
+    async with subject("tasks", NOWHERE) as store:
+        call = await asking(store)
+        call.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await call
+        monkeypatch.setattr(module, "MAX_COURIERS", 1)
+        store.store._send()
+        assert (len(store.store._line), len(store.store._couriers)) == (0, 0)
+
+
+@pytest.mark.usefixtures("no_courier")
 async def test_late_loop_is_nobodys_fault(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where time has passed and we were too busy to listen, the call ends without an answer, and nothing is counted."""
     monkeypatch.setattr(module, "BUSY", 0)
