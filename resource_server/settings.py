@@ -255,11 +255,10 @@ class Settings(BaseSettings):
     @field_validator("ca_file")
     @classmethod
     def _usable_certificates(cls, ca_file: Path | None) -> Path | None:
-        if ca_file is not None:
-            try:
-                ssl.create_default_context(cafile=ca_file)
-            except OSError:
-                raise ValueError("is not a file of PEM certificates") from None
+        try:
+            ssl.create_default_context(cafile=ca_file)
+        except OSError:
+            raise ValueError("is not a file of PEM certificates") from None
         return ca_file
 
     @model_validator(mode="after")
