@@ -70,7 +70,7 @@ class Stack:
             _, used = self._idle[origin].pop()
             try:
                 return await self._ask(origin, used, request)
-            except Exception as error:
+            except Exception as error:  # each library has its own; what does not mean a hung-up connection goes on
                 if not used.hung_up(error):
                     raise
         return await self._ask(origin, self._open(), request)

@@ -127,7 +127,7 @@ class Places:
             self._waiting -= 1
         try:
             await self._all.acquire()
-        except BaseException:
+        except BaseException:  # whoever goes away while he waits, for whatever reason, gives back what he has
             self._for_strangers.release()
             raise
 
