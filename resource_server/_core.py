@@ -10,12 +10,12 @@ from copy import copy
 from functools import partial
 from hashlib import blake2b
 from secrets import token_bytes
-from typing import TYPE_CHECKING, NamedTuple, TypeGuard
+from typing import TYPE_CHECKING, NamedTuple, TypeGuard, cast
 
-from resource_server._protocol.bearer import TokenMethods, extract_credential
+from resource_server._intake import Intake
+from resource_server._protocol.bearer import Credential, extract_credential
 from resource_server._protocol.client_auth import ClientCredentials
 from resource_server._protocol.messages import RequestParts, Unavailable
-from resource_server._protocol.problem import ErrorStyle
 from resource_server._protocol.revocation import Revocation
 from resource_server._protocol.security_event import NoticeRules
 from resource_server._reload import Change, Handover
@@ -25,8 +25,9 @@ from resource_server._validation.cache import Tombstones, VerdictCache
 from resource_server._validation.consult import greet
 from resource_server._validation.discover import discover
 from resource_server._validation.feed import Feed
-from resource_server._validation.flow import Flow
+from resource_server._validation.flow import AddOnce, Flow
 from resource_server._validation.limiter import RATE_LIMITED
+from resource_server._validation.possession import FirstUse
 from resource_server._validation.receive import receive
 from resource_server._validation.revocations import Revocations
 from resource_server._validation.revoke import read_demand, revoke_token
@@ -38,6 +39,7 @@ from resource_server._validation.verify_jwt import fetch_keys
 from resource_server.errors import (
     BearerTokenError,
     EventRefusal,
+    InvalidDPoPProof,
     InvalidToken,
     MissingToken,
     SecurityEventRefused,
@@ -46,17 +48,32 @@ from resource_server.errors import (
 )
 from resource_server.events import Observer
 from resource_server.principal import Principal
-from resource_server.requirements import Requirement, authorize
+from resource_server.requirements import ANY_TOKEN, Requirement, authorize
 
 if TYPE_CHECKING:
     from resource_server.settings import Settings
+
+_NO_REQUEST = RequestParts("", ())
 
 
 class Unknown(NamedTuple):
     """A request whose token must be found out about before it can be judged."""
 
+    core: Core
     presented: Presented
     requirement: Requirement
+    credential: Credential | None
+    request: RequestParts
+
+
+class Unproven(NamedTuple):
+    """A request that is good if its proof is used for the first time, which all workers remember together."""
+
+    core: Core
+    principal: Principal
+    first_use: FirstUse
+    requirement: Requirement
+    credential: Credential
 
 
 class Core:
@@ -67,6 +84,7 @@ class Core:
         clock: what time it is.
         observer: called with every event.
         refresh: starts a flow in the background, shared under a key: to renew what is in use before it ends.
+        intake: what several of these share; by default one of its own.
     """
 
     def __init__(
@@ -76,13 +94,12 @@ class Core:
         clock: Clock | None,
         observer: Observer | None,
         refresh: Callable[[bytes, Callable[[], Flow[Verdict]]], None],
+        intake: Intake | None = None,
     ) -> None:
         """Start with nothing known."""
         self.settings = settings
         self.clock = clock or Clock()
-        self.error_style = ErrorStyle(settings.realm, settings.error_format, settings.verbose_errors)
-        self.token_methods = TokenMethods(settings.max_token_length, settings.query_token, settings.form_token)
-        self.acting_principal: Principal | None = None
+        self.intake = intake or Intake(settings, self.clock)
         self.reports = Reports(settings.issuer, observer, self.clock)
         self._refresh = refresh
         # Keys of the cache are digests under a key that never leaves this object, or is made from the secret that all
@@ -121,12 +138,11 @@ class Core:
             state.adopt(policy, cache)
             self.state = state
         self._handover.note(before.policy, policy, self.clock.monotonic())
-        self.error_style = ErrorStyle(settings.realm, settings.error_format, settings.verbose_errors)
-        self.token_methods = TokenMethods(settings.max_token_length, settings.query_token, settings.form_token)
+        self.intake.reconfigure(settings)
         self.settings = settings
         self.connections += change.connections
 
-    def begin(self, request: RequestParts, requirement: Requirement) -> Principal | Unknown:
+    def begin(self, request: RequestParts, requirement: Requirement) -> Principal | Unknown | Unproven:
         """Judge a request by what is known; where that is nothing, return what is to be found out.
 
         Raises:
@@ -134,26 +150,35 @@ class Core:
             VerificationUnavailable: as above.
         """
         key: bytes | None = None
+        credential: Credential | None = None
+        intake = self.intake
         try:
-            if self.acting_principal is not None:
-                return self._admit(Active(self.acting_principal), requirement)
-            credential = extract_credential(request, self.token_methods)
-            if credential is None:
+            if intake.acting_principal is not None:
+                return self._admit(Active(intake.acting_principal), requirement, None, request)
+            credential = extract_credential(request, intake.token_methods)
+            if credential is None or (credential.scheme != "bearer" and not intake.takes_dpop(requirement)):
                 raise MissingToken(scope=requirement.scopes.preferred)
             key = blake2b(credential.token, digest_size=32, key=self._digest_key).digest()
-            now = self.clock.monotonic()
-            entry = self.state.cache.find(key, now)
-            if entry is None:
-                return Unknown(Presented(key, credential.token, peer=request.peer), requirement)
-            if now >= entry.soft_end and self.state.cache.take_refresh(key, entry):
-                renewed = Presented(key, credential.token, ahead=True)
-                self._refresh(key, lambda: self.find_out(renewed))
-            return self._admit(entry.verdict, requirement)
+            return self._look_up(key, credential.token, requirement, credential, request)
         except (BearerTokenError, VerificationUnavailable) as error:
-            self.reports.refusal(error, key)
+            self._refuse(error, requirement, credential, key)
             raise
 
-    def complete(self, unknown: Unknown, verdict: Verdict) -> Principal:
+    def begin_again(self, token: bytes) -> Principal | Unknown | Unproven:
+        """Judge a token by what is known, for whom it was let in before: nothing is to be proved again.
+
+        Raises:
+            BearerTokenError: as above.
+            VerificationUnavailable: as above.
+        """
+        key = self.digest(token)
+        try:
+            return self._look_up(key, token, ANY_TOKEN, None, _NO_REQUEST)
+        except (BearerTokenError, VerificationUnavailable) as error:
+            self._refuse(error, ANY_TOKEN, None, key)
+            raise
+
+    def complete(self, unknown: Unknown, verdict: Verdict) -> Principal | Unproven:
         """Judge a request by what has been found out about its token.
 
         Raises:
@@ -163,10 +188,37 @@ class Core:
         try:
             if _is_rate_limited(verdict):
                 raise self._too_many_tokens(verdict)
-            return self._admit(verdict, unknown.requirement)
+            return self._admit(verdict, unknown.requirement, unknown.credential, unknown.request)
         except (BearerTokenError, VerificationUnavailable) as error:
-            self.reports.refusal(error, unknown.presented.key)
+            self._refuse(error, unknown.requirement, unknown.credential, unknown.presented.key)
             raise
+
+    def use_once(self, unproven: Unproven) -> Flow[bool | None]:
+        """Have a proof remembered by all workers; tell whether it is new, or ``None`` where nobody can tell."""
+        vault = self.state.vault
+        if vault is None:
+            return None
+        first_use = unproven.first_use
+        return cast("bool | None", (yield AddOnce(vault.name("proof", first_use.digest), first_use.ttl)))
+
+    def accept(self, unproven: Unproven, is_first: bool | None) -> Principal:  # noqa: FBT001 - what use_once returns
+        """Judge a request by whether its proof is new.
+
+        Raises:
+            InvalidDPoPProof: it is not.
+            InvalidToken: nobody can tell, and that is configured to be a 401.
+            VerificationUnavailable: nobody can tell.
+        """
+        if is_first:
+            return unproven.principal
+        requirement = unproven.requirement
+        error: BearerTokenError | VerificationUnavailable = InvalidDPoPProof("proof_replayed")
+        if is_first is None:
+            status = requirement.unavailable_status or self.settings.unavailable_status
+            outage = status == VerificationUnavailable.status
+            error = VerificationUnavailable(DEFAULT_RETRY_AFTER) if outage else InvalidToken("unavailable")
+        self._refuse(error, requirement, unproven.credential, None)
+        raise error
 
     def find_out(self, presented: Presented) -> Flow[Verdict]:
         """Find out about a token, remember it and report it."""
@@ -250,19 +302,57 @@ class Core:
         found = None if metadata is None else metadata.introspection_endpoint
         return self.settings.introspection_endpoint or found
 
-    def _admit(self, verdict: Verdict, requirement: Requirement) -> Principal:
-        settings = self.settings
+    def _look_up(
+        self,
+        key: bytes,
+        token: bytes,
+        requirement: Requirement,
+        credential: Credential | None,
+        request: RequestParts,
+    ) -> Principal | Unknown | Unproven:
+        now = self.clock.monotonic()
+        entry = self.state.cache.find(key, now)
+        if entry is None:
+            return Unknown(self, Presented(key, token, peer=request.peer), requirement, credential, request)
+        if now >= entry.soft_end and self.state.cache.take_refresh(key, entry):
+            renewed = Presented(key, token, ahead=True)
+            self._refresh(key, lambda: self.find_out(renewed))
+        return self._admit(entry.verdict, requirement, credential, request)
+
+    def _admit(
+        self, verdict: Verdict, requirement: Requirement, credential: Credential | None, request: RequestParts
+    ) -> Principal | Unproven:
+        settings, intake = self.settings, self.intake
         if isinstance(verdict, Active) and self.state.revocations.condemns(verdict):
             verdict = Inactive("revoked")
+        now = self.clock.wall()
         principal = admit(
             verdict,
             requirement,
-            now=self.clock.wall(),
+            now=now,
             leeway=settings.leeway,
             unavailable_status=settings.unavailable_status,
         )
-        authorize(principal, requirement)
+        first_use = None
+        if credential is not None and (
+            principal.confirmation is not None or credential.scheme != "bearer" or intake.binds or not requirement.plain
+        ):
+            first_use = intake.possession.judge(principal, requirement, credential, request)
+        authorize(principal, requirement, now=now, leeway=settings.leeway, rules=intake.scope_rules)
+        if first_use is not None and credential is not None:
+            return Unproven(self, principal, first_use, requirement, credential)
         return principal
+
+    def _refuse(
+        self,
+        error: BearerTokenError | VerificationUnavailable,
+        requirement: Requirement,
+        credential: Credential | None,
+        key: bytes | None,
+    ) -> None:
+        if isinstance(error, BearerTokenError):
+            self.intake.challenge(error, requirement, credential)
+        self.reports.refusal(error, key)
 
     def _notice_rules(self) -> NoticeRules:
         settings = self.settings

@@ -20,6 +20,7 @@ from resource_server._validation.feed import FeedStatus
 from resource_server.errors import BearerTokenError, ConfigurationError, VerificationUnavailable
 from resource_server.events import ConfigurationFault, ConfigurationReloaded
 from resource_server.health import Health, assess
+from resource_server.principal import Principal
 
 if TYPE_CHECKING:
     from resource_server.settings import Settings
@@ -51,7 +52,7 @@ class Facade(ABC):
             accept: the request's ``Accept`` field value.
             forbid: answer 403 in place of 401; ``None`` where the route knows no such rule.
         """
-        return render_error(error, self._core.error_style, accept=accept, forbid=forbid)
+        return render_error(error, self._core.intake.error_style, accept=accept, forbid=forbid)
 
     def reload(self) -> bool:
         """Read the options again from the files that :meth:`from_env` knows, and put them in force.
@@ -117,7 +118,20 @@ class Facade(ABC):
     @property
     def token_methods(self) -> TokenMethods:
         """Where a token may be in a request."""
-        return self._core.token_methods
+        return self._core.intake.token_methods
+
+    def dpop_nonce(self, principal: Principal) -> str | None:
+        """Return the nonce for a client's next proof, for the ``DPoP-Nonce`` field of its response.
+
+        Args:
+            principal: who was let in.
+
+        Returns:
+            The nonce, or ``None`` where none is needed.
+
+        References: RFC 9449 section 9
+        """
+        return self._core.intake.possession.nonce(principal)
 
     @property
     def metadata(self) -> Metadata | None:

@@ -12,7 +12,7 @@ from time import monotonic
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, Unpack
 
-from resource_server._core import Core, Unknown
+from resource_server._core import Core, Unknown, Unproven
 from resource_server._facade import Facade
 from resource_server._protocol.messages import RequestParts
 from resource_server._reload import Files
@@ -27,10 +27,10 @@ from resource_server.principal import Principal
 from resource_server.requirements import ANY_TOKEN, Requirement
 
 if TYPE_CHECKING:
+    from resource_server._options.keywords import Options
     from resource_server._runtime.blocking_drive import BlockingDriver, BlockingStore
     from resource_server._runtime.blocking_exchange import BlockingClient, BlockingExchange, BlockingTransport
     from resource_server._runtime.thread_feed import FeedThreads
-    from resource_server.settings import Options
 
 
 class BlockingResourceServer(Facade):
@@ -121,7 +121,20 @@ class BlockingResourceServer(Facade):
             self._start_feed()  # what is known came along through the fork, and may have been revoked since
             self._catch_up()
         known = self._core.begin(request, requirement)
-        return self._find_out(known) if isinstance(known, Unknown) else known
+        return known if isinstance(known, Principal) else self._go_on(known)
+
+    def revalidate(self, token: bytes) -> Principal:
+        """Judge a token for whom it was let in before: nothing is to be shown again.
+
+        Args:
+            token: its exact bytes.
+
+        Raises:
+            InvalidToken: the token is not good any more.
+            VerificationUnavailable: it cannot be verified, and that is configured to be a 503.
+        """
+        known = self._core.begin_again(token)
+        return known if isinstance(known, Principal) else self._go_on(known)
 
     def receive(self, token: bytes) -> int:
         """Receive what the authorization server tells unasked: a Security Event Token, or a logout token.
@@ -175,17 +188,24 @@ class BlockingResourceServer(Facade):
         """Close."""
         self.close()
 
-    def _find_out(self, unknown: Unknown) -> Principal:
-        presented = unknown.presented
-        self._look_at_files()
-        verdict = self._driver().share(presented.key, lambda: self._look_again(presented))
-        self._catch_up()  # who is new may not know what the others have revoked
-        return self._core.complete(unknown, verdict)
+    def _go_on(self, known: Unknown | Unproven) -> Principal:
+        """Find out what is missing to judge a request."""
+        if isinstance(known, Unknown):
+            presented = known.presented
+            self._look_at_files()
+            verdict = self._driver().share(presented.key, lambda: self._look_again(known.core, presented))
+            self._catch_up()  # who is new may not know what the others have revoked
+            judged = known.core.complete(known, verdict)
+            return judged if isinstance(judged, Principal) else self._go_on(judged)
+        # Nobody shares this: the same proof again is another use of it.
+        key = (known.first_use.digest, object())
+        found = self._driver().share(key, lambda: known.core.use_once(known))
+        return known.core.accept(known, found if isinstance(found, bool) else None)
 
-    def _look_again(self, presented: Presented) -> Flow[Verdict]:
+    def _look_again(self, core: Core, presented: Presented) -> Flow[Verdict]:
         """Find out about a token, unless another thread has done so since this one looked."""
-        known = self._core.state.cache.get(presented.key, self._core.clock.monotonic())
-        return (yield from self._core.find_out(presented)) if known is None else known
+        known = core.state.cache.get(presented.key, core.clock.monotonic())
+        return (yield from core.find_out(presented)) if known is None else known
 
     def _stores_seen(self) -> Iterable[BreakerStatus]:
         status = None if self._opened is None else self._opened.store_status

@@ -7,6 +7,9 @@
         MissingToken                   401, no error code: the request carried no access token
         InvalidRequest                 400, the request is malformed or carries more than one token
         InvalidToken                   401, the token is inactive, expired, malformed or cannot be verified
+        InvalidDPoPProof               401, the proof that the token's key is at hand is missing or wrong
+        UseDPoPNonce                   401, the same with a nonce, which comes along
+        InsufficientUserAuthentication 401, the user must authenticate better or anew: .acr_values .max_age
         InsufficientScope              403, the token is good and grants too little
       VerificationUnavailable          503 + Retry-After, where an outage is configured to be answered so
         TooManyTokens                  429 + Retry-After, where one client has too many unknown tokens looked up
@@ -29,8 +32,17 @@ Reason = Literal[
     "binding_mismatch",
     "expired",
     "inactive",
+    "insufficient_details",
     "malformed",
+    "nonce",
+    "not_bound",
+    "not_encrypted",
     "not_yet_valid",
+    "proof_invalid",
+    "proof_mismatch",
+    "proof_missing",
+    "proof_replayed",
+    "proof_stale",
     "rate_limited",
     "revoked",
     "too_long",
@@ -41,6 +53,9 @@ Reason = Literal[
     "wrong_type",
 ]
 """Why a token was refused; for logs and events, and for clients only in verbose mode."""
+
+Scheme = Literal["Bearer", "DPoP"]
+"""An authentication scheme, as it is written in a challenge."""
 
 EventRefusal = Literal["authentication_failed", "invalid_audience", "invalid_issuer", "invalid_key", "invalid_request"]
 """Why a Security Event Token was refused, in the words of RFC 8935 section 2.4."""
@@ -74,6 +89,8 @@ class BearerTokenError(ResourceServerError):
     error_description: ClassVar[str | None]
     reason: Reason | None
     scope: tuple[str, ...]
+    schemes: tuple[Scheme, ...] = ("Bearer",)
+    """The authentication schemes that are challenged for; the one that carries the error comes first."""
 
     def __init__(self, reason: Reason | None = None, *, scope: tuple[str, ...] = ()) -> None:
         """Keep the private reason and the scope to print."""
@@ -104,6 +121,53 @@ class InvalidToken(BearerTokenError):  # noqa: N818 - RFC 6750's own name for it
     status = 401
     error = "invalid_token"
     error_description = "The access token is invalid"
+
+
+class InvalidDPoPProof(BearerTokenError):  # noqa: N818 - RFC 9449's own name for it
+    """The DPoP proof is missing, malformed, used before, or not for this request and token (RFC 9449 section 7.1)."""
+
+    status = 401
+    error = "invalid_dpop_proof"
+    error_description = "The DPoP proof is missing or not valid for this request"
+
+
+class UseDPoPNonce(BearerTokenError):  # noqa: N818 - RFC 9449's own name for it
+    """The proof must have the nonce that comes with this refusal (RFC 9449 section 9).
+
+    Args:
+        nonce: sent in the ``DPoP-Nonce`` field.
+    """
+
+    status = 401
+    error = "use_dpop_nonce"
+    error_description = "The DPoP proof needs the nonce that comes along"
+
+    def __init__(self, nonce: str) -> None:
+        """Keep the nonce to send."""
+        super().__init__("nonce")
+        self.nonce = nonce
+
+
+class InsufficientUserAuthentication(BearerTokenError):  # noqa: N818 - RFC 9470's own name for it
+    """The token is good, and its user has not authenticated well or recently enough (RFC 9470 section 3).
+
+    Args:
+        acr_values: the authentication context classes of which one is needed.
+        max_age: seconds since the user's authentication, at most; ``None`` where that does not matter.
+        scope: the scope tokens the route needs.
+    """
+
+    status = 401
+    error = "insufficient_user_authentication"
+    error_description = "The user must authenticate in another way or more recently"
+
+    def __init__(
+        self, *, acr_values: tuple[str, ...] = (), max_age: int | None = None, scope: tuple[str, ...] = ()
+    ) -> None:
+        """Keep what the user's authentication must be like."""
+        super().__init__(scope=scope)
+        self.acr_values = acr_values
+        self.max_age = max_age
 
 
 class InsufficientScope(BearerTokenError):  # noqa: N818 - RFC 6750's own name for it

@@ -110,6 +110,15 @@ class Principal(_Rope):
     claims: Claims = field(default_factory=lambda: NO_CLAIMS, repr=False, hash=False)
     """Every member of the introspection answer or of the JWT; personal data, so not in the ``repr``."""
 
+    @property
+    def authorization_details(self) -> tuple[Claims, ...]:
+        """``authorization_details`` of RFC 9396: none where they are not what section 2 says."""
+        details = self.claims.get("authorization_details", ())
+        well_formed = isinstance(details, tuple) and all(
+            isinstance(detail, Mapping) and isinstance(detail.get("type"), str) for detail in details
+        )
+        return details if well_formed else ()
+
     def lease(self, request: object = None, *, recheck: float | None = None) -> Lease:
         """Make a lease for a stream, which tells when it must end.
 

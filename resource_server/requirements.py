@@ -8,11 +8,24 @@ References: RFC 6750 section 3, RFC 6749 section 3.3
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
 
 from resource_server._protocol.grammar import is_scope_token
-from resource_server.errors import ConfigurationError, InsufficientScope, InvalidToken
-from resource_server.principal import Assurance, Principal
+from resource_server.errors import (
+    ConfigurationError,
+    InsufficientScope,
+    InsufficientUserAuthentication,
+    InvalidToken,
+)
+from resource_server.principal import Assurance, Claims, Principal
+
+ScopeStrategy = Literal["exact", "hierarchic", "wildcard"]
+"""How a granted scope is compared with one that is needed."""
+Demand = Literal["off", "optional", "required"]
+"""Whether something must be there, may be there, or is not accepted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +54,44 @@ class Scopes:
             if scopes.issuperset(alternative):
                 return True
         return False
+
+
+@dataclass(frozen=True, slots=True)
+class ScopeRules:
+    """Which scopes a granted one includes beyond itself."""
+
+    strategy: ScopeStrategy = "exact"
+    implied: tuple[tuple[str, ...], ...] = ()
+    """Each a scope, and after it those that it includes."""
+
+    def grants(self, granted: frozenset[str], needed: Scopes) -> bool:
+        """Tell whether granted scopes contain one alternative of what is needed.
+
+        Args:
+            granted: the token's scopes.
+            needed: what a route demands.
+        """
+        return needed.granted_by(granted)
+
+
+EXACT_SCOPES = ScopeRules()
+"""A scope includes itself and nothing else."""
+
+
+@dataclass(frozen=True, slots=True)
+class Detail:
+    """One of the authorization details a token must have (RFC 9396 section 2)."""
+
+    type: str
+    members: tuple[tuple[str, Any], ...] = ()
+
+    def granted_by(self, details: tuple[Claims, ...]) -> bool:
+        """Tell whether one of a token's details is of this type and has these members."""
+        wanted: Mapping[str, Any] = dict(self.members)
+        return any(
+            detail.get("type") == self.type and all(detail.get(name) == value for name, value in wanted.items())
+            for detail in details
+        )
 
 
 def all_of(*scopes: str | Scopes) -> Scopes:
@@ -93,22 +144,51 @@ class Requirement:
     """An audience this route needs beyond the server's own."""
     assurance: Assurance = Assurance.LOCAL
     """The least assurance this route accepts."""
+    dpop: Demand | None = None
+    """Whether the token must be, may be, or must not be presented with a DPoP proof; ``None`` leaves it to the server's
+    setting (RFC 9449)."""
+    mtls: Demand | None = None
+    """The same for a token that is bound to the client's certificate (RFC 8705)."""
+    acr_values: tuple[str, ...] = ()
+    """Authentication context classes, of which the user must have gone through one (RFC 9470)."""
+    max_age: int | None = None
+    """Seconds since the user's authentication, at most (RFC 9470)."""
+    details: tuple[Detail, ...] = ()
+    """Authorization details the token must have, each of them (RFC 9396)."""
     unavailable_status: int | None = None
     """401 or 503 where the token cannot be verified; ``None`` leaves it to the server's setting."""
     hide: bool = False
     """For a framework's adapter: answer 404 where it would be 403, as what a caller may not touch does not exist."""
     ajax_forbidden: bool = False
     """For an adapter: 403 in place of 401 to ``X-Requested-With: XMLHttpRequest``, which a login page would break."""
+    plain: bool = field(init=False, repr=False, compare=False)
+    """Nothing is said of proofs, certificates, the user's authentication and details: computed once, for every request
+    asks it."""
+
+    def __post_init__(self) -> None:
+        """Note whether the common case is enough."""
+        special = (self.dpop, self.mtls, self.max_age) != (None, None, None) or self.acr_values or self.details
+        object.__setattr__(self, "plain", not special)
 
     def __and__(self, other: Requirement) -> Requirement:
-        """Demand both; where they contradict each other the stricter one holds, or else the later."""
+        """Demand both; where they contradict each other the stricter one holds, or else the later.
+
+        Raises:
+            ConfigurationError: no token could satisfy both.
+        """
         if self.audience is not None and other.audience not in (None, self.audience):
             message = f"one route demands two audiences, {self.audience!r} and {other.audience!r}"
             raise ConfigurationError(message)
+        ages = [age for age in (self.max_age, other.max_age) if age is not None]
         return Requirement(
             scopes=self.scopes & other.scopes,
             audience=self.audience or other.audience,
             assurance=max(self.assurance, other.assurance, key=lambda assurance: assurance.rank),
+            dpop=_both_demands("dpop", self.dpop, other.dpop),
+            mtls=_both_demands("mtls", self.mtls, other.mtls),
+            acr_values=_common_classes(self.acr_values, other.acr_values),
+            max_age=min(ages, default=None),
+            details=tuple(dict.fromkeys(self.details + other.details)),
             unavailable_status=other.unavailable_status or self.unavailable_status,
             hide=self.hide or other.hide,
             ajax_forbidden=self.ajax_forbidden or other.ajax_forbidden,
@@ -119,18 +199,68 @@ ANY_TOKEN = Requirement()
 """A valid token, and nothing more."""
 
 
-def authorize(principal: Principal, requirement: Requirement) -> None:
+def authorize(
+    principal: Principal,
+    requirement: Requirement,
+    *,
+    now: float | None = None,
+    leeway: float = 0.0,
+    rules: ScopeRules = EXACT_SCOPES,
+) -> None:
     """Judge whether this principal may do what a route offers.
 
     Args:
         principal: an admitted principal.
         requirement: what the route demands.
+        now: seconds since the epoch, where the user's authentication matters; by default what the clock says.
+        leeway: seconds by which the clocks may differ.
+        rules: which scopes a granted one includes.
 
     Raises:
         InvalidToken: the token is meant for another resource server than this route's audience.
+        InsufficientUserAuthentication: the user has not authenticated well or recently enough; ``scope`` is there
+            where the token grants too little besides.
         InsufficientScope: the token grants less than the route needs; ``scope`` names everything it needs.
+
+    References: RFC 6750 section 3.1, RFC 9396 section 9, RFC 9470 section 3
     """
     if requirement.audience is not None and requirement.audience not in principal.audience:
         raise InvalidToken("wrong_audience")
-    if not requirement.scopes.granted_by(principal.scopes):
+    granted = rules.grants(principal.scopes, requirement.scopes)
+    if not requirement.plain:
+        moment = time.time() if now is None else now
+        if not _has_authenticated(principal, requirement, moment, leeway):
+            raise InsufficientUserAuthentication(
+                acr_values=requirement.acr_values,
+                max_age=requirement.max_age,
+                scope=() if granted else requirement.scopes.preferred,
+            )
+        if granted and not all(detail.granted_by(principal.authorization_details) for detail in requirement.details):
+            raise InsufficientScope("insufficient_details", scope=requirement.scopes.preferred)
+    if not granted:
         raise InsufficientScope(scope=requirement.scopes.preferred)
+
+
+def _has_authenticated(principal: Principal, requirement: Requirement, now: float, leeway: float) -> bool:
+    if requirement.acr_values and principal.acr not in requirement.acr_values:
+        return False
+    if requirement.max_age is None:
+        return True
+    moment = principal.auth_time
+    return moment is not None and moment - leeway <= now <= moment + requirement.max_age + leeway
+
+
+def _both_demands(name: str, first: Demand | None, second: Demand | None) -> Demand | None:
+    demands = {first, second}
+    if demands == {"off", "required"}:
+        raise ConfigurationError(f"one route demands {name} to be off and to be required")
+    return "required" if "required" in demands else second or first
+
+
+def _common_classes(first: tuple[str, ...], second: tuple[str, ...]) -> tuple[str, ...]:
+    if not (first and second):
+        return first or second
+    common = tuple(value for value in first if value in second)
+    if not common:
+        raise ConfigurationError(f"one route demands acr_values that exclude each other, {first!r} and {second!r}")
+    return common

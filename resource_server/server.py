@@ -14,7 +14,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, Unpack
 from weakref import WeakKeyDictionary
 
-from resource_server._core import Core, Unknown
+from resource_server._core import Core, Unknown, Unproven
 from resource_server._facade import Facade
 from resource_server._protocol.messages import RequestParts
 from resource_server._reload import Files
@@ -27,10 +27,10 @@ from resource_server.principal import Principal
 from resource_server.requirements import ANY_TOKEN, Requirement
 
 if TYPE_CHECKING:
+    from resource_server._options.keywords import Options
     from resource_server._runtime.drive import Driver, Store
     from resource_server._runtime.exchange import Client, Exchange, Transport
     from resource_server._runtime.feed import FeedTasks
-    from resource_server.settings import Options
 
 
 class ResourceServer(Facade):
@@ -115,7 +115,20 @@ class ResourceServer(Facade):
             VerificationUnavailable: it cannot be verified, and that is configured to be a 503.
         """
         known = self._core.begin(request, requirement)
-        return await self._find_out(known) if isinstance(known, Unknown) else known
+        return known if isinstance(known, Principal) else await self._go_on(known)
+
+    async def revalidate(self, token: bytes) -> Principal:
+        """Judge a token for whom it was let in before: nothing is to be shown again.
+
+        Args:
+            token: its exact bytes.
+
+        Raises:
+            InvalidToken: the token is not good any more.
+            VerificationUnavailable: it cannot be verified, and that is configured to be a 503.
+        """
+        known = self._core.begin_again(token)
+        return known if isinstance(known, Principal) else await self._go_on(known)
 
     async def receive(self, token: bytes) -> int:
         """Receive what the authorization server tells unasked: a Security Event Token, or a logout token.
@@ -171,12 +184,18 @@ class ResourceServer(Facade):
         """Close."""
         await self.aclose()
 
-    async def _find_out(self, unknown: Unknown) -> Principal:
-        presented = unknown.presented
-        self._look_at_files()
-        verdict = await self._driver().share(presented.key, lambda: self._core.find_out(presented))
-        await self._catch_up(self.settings.cache_timeout)  # who is new may not know what the others have revoked
-        return self._core.complete(unknown, verdict)
+    async def _go_on(self, known: Unknown | Unproven) -> Principal:
+        """Find out what is missing to judge a request."""
+        if isinstance(known, Unknown):
+            presented = known.presented
+            self._look_at_files()
+            verdict = await self._driver().share(presented.key, lambda: known.core.find_out(presented))
+            await self._catch_up(self.settings.cache_timeout)  # who is new may not know what the others have revoked
+            judged = known.core.complete(known, verdict)
+            return judged if isinstance(judged, Principal) else await self._go_on(judged)
+        # Nobody shares this: the same proof again is another use of it.
+        key = (known.first_use.digest, object())
+        return known.core.accept(known, await self._driver().share(key, lambda: known.core.use_once(known)))
 
     def _stores_seen(self) -> Iterable[BreakerStatus]:
         seen = [driver.store_status for driver in list(self._drivers.values())]

@@ -68,11 +68,12 @@ def principal_override(
         message = f"these claims would be refused as {principal}"
         raise ConfigurationError(message)
     logging.getLogger("resource_server").warning("principal_override is on: requests are not authenticated")
-    previous, server._core.acting_principal = server._core.acting_principal, principal  # noqa: SLF001 - the switch is hidden on purpose
+    intake = server._core.intake  # noqa: SLF001 - the switch is hidden on purpose
+    previous, intake.acting_principal = intake.acting_principal, principal
     try:
         yield principal
     finally:
-        server._core.acting_principal = previous  # noqa: SLF001 - as above
+        intake.acting_principal = previous
 
 
 def assert_challenge(

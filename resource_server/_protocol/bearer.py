@@ -1,6 +1,6 @@
 """Find the one access token of a request, or say what is wrong with how it was sent.
 
-References: RFC 6750 sections 2 and 3.1, RFC 9110 sections 11.4 and 11.6.2
+References: RFC 6750 sections 2 and 3.1, RFC 9110 sections 11.4 and 11.6.2, RFC 9449 section 7.1
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ from resource_server._protocol.messages import RawHeaders, RequestParts
 from resource_server.errors import InvalidRequest, InvalidToken
 
 _NAME_LENGTH = len(b"authorization")
-_SECOND_BEARER = re.compile(rb",\s*bearer\s", re.IGNORECASE)
+_SECOND_TOKEN = re.compile(rb",\s*(?:bearer|dpop)\s", re.IGNORECASE)
 
 
 class Credential(NamedTuple):
     """An access token as it was presented."""
 
     scheme: str
-    """The authentication scheme, in lower case."""
+    """The authentication scheme, in lower case: ``bearer`` or ``dpop``."""
     token: bytes
     """The exact bytes; they match token68 and are no longer than the limit."""
 
@@ -50,10 +50,10 @@ def extract_credential(request: RequestParts, methods: TokenMethods) -> Credenti
         InvalidRequest: more than one token, or an ``Authorization`` field that is not well-formed.
         InvalidToken: a token that is too long or has characters no token can have.
     """
-    token = _from_authorization(request.headers, methods.max_length)
+    credential = _from_authorization(request.headers, methods.max_length)
     if not (methods.query or methods.form):
-        return None if token is None else Credential("bearer", token)
-    found = [] if token is None else [token]
+        return credential
+    found = [] if credential is None else [credential.token]
     if methods.query:
         found += _from_urlencoded(request.query)
     if methods.form and request.form is not None:
@@ -62,10 +62,10 @@ def extract_credential(request: RequestParts, methods: TokenMethods) -> Credenti
         raise InvalidRequest("malformed")
     if not found:
         return None
-    return Credential("bearer", _judge_token(found[0], methods.max_length))
+    return credential or Credential("bearer", _judge_token(found[0], methods.max_length))
 
 
-def _from_authorization(headers: RawHeaders, max_length: int) -> bytes | None:
+def _from_authorization(headers: RawHeaders, max_length: int) -> Credential | None:
     value: bytes | None = None
     for name, content in headers:
         if len(name) == _NAME_LENGTH and name.lower() == b"authorization":  # the length spares most names the rest
@@ -75,11 +75,14 @@ def _from_authorization(headers: RawHeaders, max_length: int) -> bytes | None:
     if value is None:
         return None
     scheme, _, rest = value.strip(b" \t").partition(b" ")
-    if scheme.lower() != b"bearer":
-        if _SECOND_BEARER.search(rest):
-            raise InvalidRequest("malformed")
-        return None
-    return _judge_token(rest.lstrip(b" "), max_length)
+    scheme = scheme.lower()
+    if scheme == b"bearer":
+        return Credential("bearer", _judge_token(rest.lstrip(b" "), max_length))
+    if scheme == b"dpop":
+        return Credential("dpop", _judge_token(rest.lstrip(b" "), max_length))
+    if _SECOND_TOKEN.search(rest):
+        raise InvalidRequest("malformed")
+    return None
 
 
 def _judge_token(token: bytes, max_length: int) -> bytes:

@@ -5,7 +5,7 @@
     challenge  = auth-scheme [ 1*SP ( token68 / #auth-param ) ]
     auth-param = token BWS "=" BWS ( token / quoted-string )
 
-References: RFC 9110 section 11, RFC 6750 section 3
+References: RFC 9110 section 11, RFC 6750 section 3, RFC 9449 section 7.1, RFC 9470 section 3, RFC 9728 section 5.1
 """
 
 from __future__ import annotations
@@ -40,34 +40,52 @@ class Challenge:
     token68: str | None = None
 
 
-def build_challenge(
-    *, realm: str, error: str | None = None, error_description: str | None = None, scope: tuple[str, ...] = ()
+def build_challenge(  # noqa: PLR0913 - each by name
+    *,
+    realm: str,
+    scheme: str = "Bearer",
+    error: str | None = None,
+    error_description: str | None = None,
+    scope: tuple[str, ...] = (),
+    acr_values: tuple[str, ...] = (),
+    max_age: int | None = None,
+    algs: tuple[str, ...] = (),
+    resource_metadata: str | None = None,
 ) -> str:
-    """Write a Bearer challenge; ``realm`` is always there, so it is never bare (RFC 6750 section 3).
+    """Write one challenge; ``realm`` is always there, so it is never bare (RFC 6750 section 3).
 
     Args:
         realm: any printable ASCII text; sent as a quoted-string.
-        error: an error code of RFC 6750 section 3.1, or ``None`` where no token was sent.
+        scheme: the authentication scheme.
+        error: an error code, or ``None`` where no token was sent.
         error_description: constant text for developers.
         scope: the scope tokens needed.
+        acr_values: the authentication context classes of which one is needed (RFC 9470 section 3).
+        max_age: seconds since the user's authentication, at most (RFC 9470 section 3).
+        algs: the signature algorithms a DPoP proof may have (RFC 9449 section 7.1).
+        resource_metadata: the URL of this resource server's metadata (RFC 9728 section 5.1).
 
     Raises:
         ValueError: a value has a character that its parameter cannot carry.
     """
-    params = {"realm": realm}
-    if error is not None:
-        params["error"] = error
-    if error_description is not None:
-        params["error_description"] = error_description
-    if not all(is_error_text(text) for name, text in params.items() if name != "realm"):
-        message = "error and error_description take printable ASCII without quote and backslash"
+    if not all(is_error_text(text) for text in (error, error_description, resource_metadata) if text is not None):
+        message = "error, error_description and resource_metadata take printable ASCII without quote and backslash"
         raise ValueError(message)
-    if scope:
-        if not all(is_scope_token(token) for token in scope):
-            message = "scope takes scope tokens only"
-            raise ValueError(message)
-        params["scope"] = " ".join(scope)
-    return "Bearer " + ", ".join(f"{name}={quoted_string(value)}" for name, value in params.items())
+    if not all(is_scope_token(token) for token in (*scope, *acr_values, *algs)):
+        message = "scope, acr_values and algs take scope tokens only"
+        raise ValueError(message)
+    params = {
+        "realm": realm,
+        "error": error,
+        "error_description": error_description,
+        "scope": " ".join(scope) or None,
+        "acr_values": " ".join(acr_values) or None,
+        "max_age": None if max_age is None else str(max_age),
+        "algs": " ".join(algs) or None,
+        "resource_metadata": resource_metadata,
+    }
+    written = (f"{name}={quoted_string(value)}" for name, value in params.items() if value is not None)
+    return f"{scheme} {', '.join(written)}"
 
 
 def parse_challenges(value: str) -> list[Challenge]:

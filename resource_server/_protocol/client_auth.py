@@ -10,7 +10,16 @@ from dataclasses import dataclass, field
 from typing import Literal
 from urllib.parse import quote_plus
 
-ClientAuthMethod = Literal["client_secret_basic", "client_secret_post"]
+ClientAuthMethod = Literal[
+    "client_secret_basic",
+    "client_secret_post",
+    "client_secret_jwt",
+    "private_key_jwt",
+    "tls_client_auth",
+    "self_signed_tls_client_auth",
+    "bearer",
+]
+AssertionAudience = Literal["issuer", "endpoint"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,10 @@ class RequestParts(NamedTuple):
     """The body of a form-urlencoded request, only where form tokens are enabled and one may be in it."""
     peer: str | None = None
     """The client's address, as the server knows it: never what a header says. ``None`` where it is not known."""
+    path: bytes = b"/"
+    """The path as it was sent, with its percent-encoding: what a DPoP proof is compared with."""
+    certificate: str | bytes | None = None
+    """The certificate that the client has shown in this connection's TLS handshake: PEM text or DER bytes."""
 
     def __repr__(self) -> str:
         """Show the method only: headers and query may hold a token."""
@@ -35,7 +39,7 @@ class HTTPRequest:
     method: Literal["GET", "OPTIONS", "POST"]
     url: str = field(repr=False)
     endpoint: str
-    """Which endpoint this is, for events: ``introspection``, ``jwks`` or ``metadata``."""
+    """Which endpoint this is, for events: ``introspection``, ``jwks``, ``metadata`` or ``token``."""
     max_bytes: int
     """The longest answer that will be read."""
     headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)

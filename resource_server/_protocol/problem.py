@@ -3,7 +3,7 @@
 Bodies are problem details by default, or the OAuth error JSON where the client asks for ``application/json`` and
 nothing wider. They say no more than the challenge does.
 
-References: RFC 9457 section 3, RFC 6750 section 3, RFC 9110 sections 10.2.3 and 12.5.1
+References: RFC 9457 section 3, RFC 6750 section 3, RFC 9110 sections 10.2.3 and 12.5.1, RFC 9449 sections 7 and 9
 """
 
 from __future__ import annotations
@@ -15,9 +15,16 @@ from http import HTTPStatus
 from typing import Literal, NamedTuple
 
 from resource_server._protocol.challenge import CHALLENGE_HEADER, build_challenge
-from resource_server.errors import BearerTokenError, VerificationUnavailable
+from resource_server.errors import (
+    BearerTokenError,
+    InsufficientUserAuthentication,
+    Scheme,
+    UseDPoPNonce,
+    VerificationUnavailable,
+)
 
 ErrorFormat = Literal["auto", "problem", "oauth"]
+DPOP_NONCE_HEADER = b"dpop-nonce"
 _MAX_ACCEPT = 512
 _PROBLEM, _JSON = "application/problem+json", "application/json"
 
@@ -28,7 +35,15 @@ _VERBOSE = {
     "expired": "The access token expired",
     "inactive": "The access token is not active",
     "malformed": "The access token is malformed",
+    "nonce": "The DPoP proof needs the nonce that comes along",
+    "not_bound": "The access token is not bound to a key or certificate, and must be",
+    "not_encrypted": "The access token is not encrypted, and must be",
     "not_yet_valid": "The access token is not valid yet",
+    "proof_invalid": "The DPoP proof is malformed, or its signature does not verify",
+    "proof_mismatch": "The DPoP proof is for another request, token or key",
+    "proof_missing": "A DPoP proof is needed",
+    "proof_replayed": "The DPoP proof was used before",
+    "proof_stale": "The DPoP proof is too old, or from the future",
     "rate_limited": "Too many unknown access tokens were sent",
     "revoked": "The access token was revoked",
     "too_long": "The access token is too long",
@@ -38,6 +53,7 @@ _VERBOSE = {
     "wrong_issuer": "The access token is from another authorization server",
     "wrong_type": "The token is not an access token",
 }
+_EXPLAINED = frozenset({"invalid_token", "invalid_dpop_proof"})
 
 
 class ErrorStyle(NamedTuple):
@@ -47,6 +63,10 @@ class ErrorStyle(NamedTuple):
     format: ErrorFormat = "auto"
     verbose: bool = False
     """Tell the client why its token was refused. Opt-in: it helps whoever tries out stolen tokens as well."""
+    algs: tuple[str, ...] = ()
+    """The signature algorithms a DPoP proof may have."""
+    resource_metadata: str | None = None
+    """The URL of this resource server's metadata."""
 
 
 class ErrorResponse(NamedTuple):
@@ -80,11 +100,35 @@ def render_error(
     vary = ", ".join(_vary(style, forbid))
     if isinstance(error, VerificationUnavailable):
         return _render_unavailable(error.status, max(1, math.ceil(error.retry_after)), oauth=oauth, vary=vary)
+    refusal = _refusal(error, style, forbid=bool(forbid))
+    rendered = _render_refusal(refusal, style, oauth=oauth, vary=vary)
+    if isinstance(error, UseDPoPNonce):
+        return rendered._replace(headers=(*rendered.headers, (DPOP_NONCE_HEADER, error.nonce.encode("ascii"))))
+    return rendered
+
+
+class _Refusal(NamedTuple):
+    """What of a refusal is told, and so everything that its bytes depend on besides the style."""
+
+    status: int
+    error: str | None
+    description: str | None
+    scope: tuple[str, ...]
+    acr_values: tuple[str, ...]
+    max_age: int | None
+    schemes: tuple[Scheme, ...]
+
+
+def _refusal(error: BearerTokenError, style: ErrorStyle, *, forbid: bool) -> _Refusal:
     description = error.error_description
-    if style.verbose and error.error == "invalid_token" and error.reason is not None:
-        description = _VERBOSE[error.reason]
+    if style.verbose and error.reason is not None and error.error in _EXPLAINED:
+        description = _VERBOSE.get(error.reason, description)
+    acr_values: tuple[str, ...] = ()
+    max_age: int | None = None
+    if isinstance(error, InsufficientUserAuthentication):
+        acr_values, max_age = error.acr_values, error.max_age
     status = 403 if forbid and error.status == HTTPStatus.UNAUTHORIZED else error.status
-    return _render_refusal(status, error.error, description, error.scope, style.realm, oauth=oauth, vary=vary)
+    return _Refusal(status, error.error, description, error.scope, acr_values, max_age, error.schemes)
 
 
 def _vary(style: ErrorStyle, forbid: bool | None) -> list[str]:  # noqa: FBT001 - passed on as it came
@@ -93,46 +137,69 @@ def _vary(style: ErrorStyle, forbid: bool | None) -> list[str]:  # noqa: FBT001 
 
 
 @lru_cache(maxsize=1024)
-def _render_refusal(  # noqa: PLR0913 - the key of a cache: everything the bytes depend on
-    status: int,
-    error: str | None,
-    description: str | None,
-    scope: tuple[str, ...],
-    realm: str,
-    *,
-    oauth: bool,
-    vary: str,
-) -> ErrorResponse:
-    challenge = build_challenge(realm=realm, error=error, error_description=description, scope=scope)
-    body = _oauth_body(error, description, scope) if oauth else _problem_body(status, error, description, scope)
-    return _response(status, body, {CHALLENGE_HEADER: challenge}, oauth=oauth, vary=vary)
+def _render_refusal(refusal: _Refusal, style: ErrorStyle, *, oauth: bool, vary: str) -> ErrorResponse:
+    challenges = [_challenge(refusal, style, scheme) for scheme in refusal.schemes]
+    headers = {CHALLENGE_HEADER: ", ".join(challenges)}  # one field: there are proxies that pass on no second one
+    if "DPoP" in refusal.schemes:
+        headers["access-control-expose-headers"] = "WWW-Authenticate, DPoP-Nonce"
+    return _response(refusal.status, _oauth_body(refusal) if oauth else _problem_body(refusal), headers, oauth, vary)
+
+
+def _challenge(refusal: _Refusal, style: ErrorStyle, scheme: Scheme) -> str:
+    """Write the challenge of one scheme; the error stands in the first one only (RFC 9449 section 7.2)."""
+    tells = scheme == refusal.schemes[0]
+    return build_challenge(
+        scheme=scheme,
+        realm=style.realm,
+        error=refusal.error if tells else None,
+        error_description=refusal.description if tells else None,
+        scope=refusal.scope,
+        acr_values=refusal.acr_values if tells else (),
+        max_age=refusal.max_age if tells else None,
+        algs=style.algs if scheme == "DPoP" else (),
+        resource_metadata=style.resource_metadata,
+    )
 
 
 @lru_cache(maxsize=1024)
 def _render_unavailable(status: int, retry_after: int, *, oauth: bool, vary: str) -> ErrorResponse:
     detail = _VERBOSE["rate_limited" if status == HTTPStatus.TOO_MANY_REQUESTS else "unavailable"]
-    body = _oauth_body("temporarily_unavailable", detail, ()) if oauth else _problem_body(status, None, detail, ())
-    return _response(status, body, {"retry-after": str(retry_after)}, oauth=oauth, vary=vary)
+    body = _problem(status, detail)
+    if oauth:
+        body = {"error": "temporarily_unavailable", "error_description": detail}
+    return _response(status, body, {"retry-after": str(retry_after)}, oauth, vary)
 
 
-def _problem_body(status: int, error: str | None, detail: str | None, scope: tuple[str, ...]) -> dict[str, object]:
-    body: dict[str, object] = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status}
-    body["detail"] = detail or "An access token is needed"
-    if error is not None:
-        body["error"] = error
-        if scope:
-            body["scope"] = " ".join(scope)
-    return body
+def _problem(status: int, detail: str | None) -> dict[str, object]:
+    detail = detail or "An access token is needed"
+    return {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "detail": detail}
 
 
-def _oauth_body(error: str | None, description: str | None, scope: tuple[str, ...]) -> dict[str, object]:
-    if error is None:
+def _problem_body(refusal: _Refusal) -> dict[str, object]:
+    body = _problem(refusal.status, refusal.description)
+    return body if refusal.error is None else body | {"error": refusal.error} | _needs(refusal)
+
+
+def _oauth_body(refusal: _Refusal) -> dict[str, object]:
+    if refusal.error is None:
         return {"detail": "An access token is needed"}
-    body: dict[str, object] = {"error": error, "error_description": description}
-    return body | {"scope": " ".join(scope)} if scope else body
+    return {"error": refusal.error, "error_description": refusal.description} | _needs(refusal)
 
 
-def _response(status: int, body: dict[str, object], extra: dict[str, str], *, oauth: bool, vary: str) -> ErrorResponse:
+def _needs(refusal: _Refusal) -> dict[str, object]:
+    """Say what would be enough, in the words of the challenge."""
+    needs: dict[str, object] = {"scope": " ".join(refusal.scope), "acr_values": " ".join(refusal.acr_values)}
+    needs = {name: value for name, value in needs.items() if value}
+    return needs if refusal.max_age is None else needs | {"max_age": refusal.max_age}
+
+
+def _response(
+    status: int,
+    body: dict[str, object],
+    extra: dict[str, str],
+    oauth: bool,  # noqa: FBT001 - passed on as it came
+    vary: str,
+) -> ErrorResponse:
     content = json.dumps(body).encode("ascii")
     headers = {
         **extra,

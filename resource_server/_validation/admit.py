@@ -1,6 +1,8 @@
 """Turn a verdict into a principal for one request. Runs on every request, cached or not.
 
-References: RFC 7662 section 4, RFC 9449 section 7.2, RFC 8705 section 3
+Whether the sender has shown what the token is bound to is judged after this, in ``possession``.
+
+References: RFC 7662 section 4
 """
 
 from __future__ import annotations
@@ -29,7 +31,7 @@ def admit(
         unavailable_status: the server's own way to answer an outage, 401 or 503.
 
     Raises:
-        InvalidToken: the token is not good at this moment, or for this request, or cannot be verified.
+        InvalidToken: the token is not good at this moment, or cannot be verified.
         VerificationUnavailable: it cannot be verified, and that is to be a 503.
     """
     if isinstance(verdict, Inactive):
@@ -43,7 +45,4 @@ def admit(
     reason = judge_time(principal, now, leeway)
     if reason is not None:
         raise InvalidToken(reason)
-    if principal.confirmation is not None:
-        # The token is bound to a key or a certificate, and this request has shown neither.
-        raise InvalidToken("binding_mismatch")
     return principal

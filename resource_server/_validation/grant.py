@@ -105,22 +105,22 @@ class Renewable(Grant):
         """Begin with the verdict of the request."""
         super().__init__(tie, principal)
         self.recheck = recheck
-        self.blocks = not iscoroutinefunction(host.authenticate)
+        self.blocks = not iscoroutinefunction(host.revalidate)
         self._host = host
-        self._request = RequestParts("GET", ((b"authorization", b"Bearer " + token),))
+        self._token = token
 
     def validate(self) -> LeaseEnd | None:
-        """Judge a request with the token."""
+        """Judge the token anew; what it is bound to was shown with the request."""
         try:
-            fresh = cast("Principal", self._host.authenticate(self._request))
+            fresh = cast("Principal", self._host.revalidate(self._token))
         except (BearerTokenError, VerificationUnavailable) as error:
             return _reason(error)
         return self._renew(fresh)
 
     async def validate_in_loop(self) -> LeaseEnd | None:
-        """Judge a request with the token."""
+        """Judge the token anew; what it is bound to was shown with the request."""
         try:
-            fresh = cast("Principal", await cast("Any", self._host.authenticate(self._request)))
+            fresh = cast("Principal", await cast("Any", self._host.revalidate(self._token)))
         except (BearerTokenError, VerificationUnavailable) as error:
             return _reason(error)
         return self._renew(fresh)

@@ -15,7 +15,7 @@ from resource_server._protocol.bearer import TokenMethods
 from resource_server._protocol.claims import ClaimRules
 from resource_server._protocol.client_auth import ClientCredentials
 from resource_server._protocol.jwt_access_token import JWTProfile
-from resource_server._protocol.messages import RequestParts, Unavailable
+from resource_server._protocol.messages import Unavailable
 from resource_server._protocol.metadata import Metadata
 from resource_server._protocol.shape import ANY_SHAPE, TokenShape
 from resource_server._validation.breaker import Breaker
@@ -62,6 +62,11 @@ class Policy:
     stale_if_error: float = 0.0
     fallback_max_age: float = 3600.0
     fallback_on_configuration_fault: bool = False
+    token_endpoint: str | None = None
+    signed_introspection: Literal["off", "optional", "required"] = "off"
+    encrypted_tokens: Literal["off", "optional", "required"] = "off"
+    own_names: frozenset[str] = frozenset()
+    """What an answer that is meant for us may call us."""
     cross_check: bool = True
     allow_insecure_http: bool = False
     shape: TokenShape = ANY_SHAPE
@@ -77,8 +82,8 @@ class Host(Protocol):
         """Where a token may be in a request."""
         ...
 
-    def authenticate(self, request: RequestParts, /) -> Principal | Awaitable[Principal]:
-        """Judge a request."""
+    def revalidate(self, token: bytes, /) -> Principal | Awaitable[Principal]:
+        """Judge a token for whom it was let in before."""
         ...
 
 

@@ -273,7 +273,7 @@ async def test_a_principal_for_tests_is_judged_like_any_other() -> None:
     """The switch for tests replaces the token only: what a route demands is demanded of it too."""
     stage = Stage()
     genuine = Stage(introspect=says_yes(scope="read"))
-    stage.server._core.acting_principal = await genuine.server.authenticate(bearer("token"))
+    stage.server._core.intake.acting_principal = await genuine.server.authenticate(bearer("token"))
     request = RequestParts("GET", [])
     assert (await stage.server.authenticate(request, READ)).subject == "subject of token"
     with pytest.raises(InsufficientScope):

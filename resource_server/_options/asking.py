@@ -1,0 +1,93 @@
+"""How the authorization server is reached, and who we are to it."""
+
+from __future__ import annotations
+
+import ssl
+from pathlib import Path
+
+from pydantic import BaseModel, Field, SecretStr, field_validator
+
+from resource_server._options.words import Mode, Words
+from resource_server._protocol.client_auth import AssertionAudience, ClientAuthMethod
+from resource_server._validation.state import Strategy
+
+
+class AskingOptions(BaseModel):
+    """How the authorization server is asked."""
+
+    issuer: str = Field(description="The authorization server's issuer URL, to the letter.")
+    client_id: str | None = Field(default=None, description="Our client identifier at the introspection endpoint.")
+    client_secret: SecretStr | None = Field(default=None, description="Our client secret.")
+    client_auth_method: ClientAuthMethod | None = Field(
+        default=None,
+        description="How we authenticate ourselves; by default with what is there: `client_secret_basic` for a "
+        "`client_secret`, `private_key_jwt` for a `client_key`, `bearer` for a bearer token, `tls_client_auth` for a "
+        "certificate.",
+    )
+    client_key: SecretStr | None = Field(
+        default=None, description="Our private key for `private_key_jwt`: PEM text, or a JWK with its `alg` and `kid`."
+    )
+    client_assertion_audience: AssertionAudience = Field(
+        default="issuer", description="The `aud` of our assertions: the issuer, or the endpoint they are sent to."
+    )
+    client_certificate_file: Path | None = Field(
+        default=None, description="PEM file of the certificate we show to the authorization server, with its chain."
+    )
+    client_certificate_key_file: Path | None = Field(
+        default=None, description="PEM file of its private key, where it is not in the same file."
+    )
+    bearer_token: SecretStr | None = Field(default=None, description="The token we introspect with (`bearer`).")
+    bearer_token_file: Path | None = Field(
+        default=None,
+        description="A file with that token, read again when it changes. With neither, `bearer` gets "
+        "one at the token endpoint, by client credentials.",
+    )
+    introspection_endpoint: str | None = Field(default=None, description="Its URL; else from the metadata.")
+    jwks_uri: str | None = Field(default=None, description="The key set's URL; else from the metadata.")
+    token_endpoint: str | None = Field(default=None, description="Its URL; else from the metadata.")
+    signed_introspection: Mode = Field(
+        default="off", description="Whether introspection answers must be signed JWTs, or may be (RFC 9701)."
+    )
+    encrypted_tokens: Mode = Field(
+        default="off", description="Whether access tokens must be encrypted JWTs, or may be (RFC 9068 section 4)."
+    )
+    decryption_key: SecretStr | None = Field(
+        default=None,
+        description="Our private key for tokens and introspection answers that are encrypted: PEM text, a JWK, or a "
+        "JWK Set.",
+    )
+    decryption_algorithms: Words = Field(
+        default=("ECDH-ES", "ECDH-ES+A128KW", "ECDH-ES+A256KW", "RSA-OAEP-256"),
+        description="How the key of what is encrypted may be wrapped.",
+    )
+    content_encryption_algorithms: Words = Field(
+        default=("A128GCM", "A256GCM", "A128CBC-HS256", "A256CBC-HS512"),
+        description="How the content of what is encrypted may be.",
+    )
+    strategy: Strategy = Field(
+        default="introspect_then_jwks",
+        description="Whom to ask: the authorization server, the token's own signature, or one after the other.",
+    )
+    timeout: float = Field(default=5.0, gt=0, le=300, description="Seconds for all questions about one token together.")
+    retries: int = Field(
+        default=2,
+        ge=0,
+        le=10,
+        description="How often a question is repeated where that helps, all within `timeout`; one attempt may then "
+        "take half of it.",
+    )
+    max_concurrent_calls: int = Field(
+        default=64, ge=1, le=10_000, description="How many introspections run at once; the others wait."
+    )
+    allow_insecure_http: bool = Field(default=False, description="Talk http to hosts other than this machine.")
+    ca_file: Path | None = Field(default=None, description="PEM file of the certificates to trust instead.")
+    trust_env: bool = Field(default=False, description="Take proxies and certificates from the environment.")
+
+    @field_validator("ca_file")
+    @classmethod
+    def _usable_certificates(cls, ca_file: Path | None) -> Path | None:
+        try:
+            ssl.create_default_context(cafile=ca_file)
+        except OSError:
+            raise ValueError("is not a file of PEM certificates") from None
+        return ca_file
