@@ -15,11 +15,15 @@ from rich.table import Table
 
 from benchmarks import (
     chaos,
+    differential,
+    dpop,
     fleet,
     flood,
     footprint,
     front_door,
+    fuzz,
     grid,
+    hit,
     hostile,
     hot,
     miss,
@@ -33,6 +37,7 @@ from benchmarks.harness import Figure
 BENCHMARKS: dict[str, Callable[[], Awaitable[list[Figure]]]] = {
     "front_door": front_door.measure,
     "jwt": tokens.measure_jwt,
+    "dpop": dpop.measure,
     "burst": tokens.measure_burst,
     "introspection": tokens.measure_introspection,
     "memory": footprint.measure_memory,
@@ -46,7 +51,10 @@ BENCHMARKS: dict[str, Callable[[], Awaitable[list[Figure]]]] = {
 }
 LONG: dict[str, Callable[[list[str]], Awaitable[list[Figure]]]] = {
     "grid": grid.measure,
+    "hit": hit.measure,
     "chaos": chaos.measure,
+    "differential": differential.measure,
+    "fuzz": fuzz.measure,
     "model": model.measure,
     "revocation": revocation.measure,
 }

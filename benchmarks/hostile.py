@@ -10,7 +10,7 @@ from benchmarks.authority import HOSTILE, authority
 from benchmarks.footprint import HAS_RSS, rss
 from benchmarks.harness import Figure
 from benchmarks.support import TOKEN
-from resource_server._protocol.client_auth import ClientCredentials
+from resource_server._protocol.client_auth import ClientCredentials, authenticated, client_proof
 from resource_server._protocol.introspection import introspection_request
 from resource_server._protocol.messages import HTTPRequest, HTTPResponse, Unavailable
 from tests.support.askers import ASKERS, LEFT_TO_THEMSELVES, OWN, Ask, Asker
@@ -81,4 +81,5 @@ async def _ask(ask: Ask, url: str, attack: str) -> float:
 
 
 def _question(url: str) -> HTTPRequest:
-    return introspection_request(url, TOKEN.encode(), ClientCredentials("rs", "rs-secret"))
+    proof = client_proof(ClientCredentials("rs", "rs-secret"), audience="", now=0.0, jti="")
+    return authenticated(introspection_request(url, TOKEN.encode()), proof)

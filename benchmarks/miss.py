@@ -13,7 +13,7 @@ import httpx
 from benchmarks.authority import authority
 from benchmarks.harness import Figure, Rounds
 from benchmarks.support import TOKEN
-from resource_server._protocol.client_auth import ClientCredentials
+from resource_server._protocol.client_auth import ClientCredentials, authenticated, client_proof
 from resource_server._protocol.introspection import introspection_request
 from resource_server._protocol.messages import HTTPResponse
 from tests.support.askers import OWN, own
@@ -68,7 +68,8 @@ def _plain(client: httpx.AsyncClient, url: str) -> Call:
 
 
 def _ours(ask: Callable[..., Awaitable[object]], url: str) -> Call:
-    request = introspection_request(url, TOKEN.encode(), _CREDENTIALS)
+    proof = client_proof(_CREDENTIALS, audience="", now=0.0, jti="")
+    request = authenticated(introspection_request(url, TOKEN.encode()), proof)
 
     async def call() -> None:
         answer = await ask(request)

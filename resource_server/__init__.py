@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from resource_server._options.authorization_server import AuthorizationServer
 from resource_server._protocol.challenge import Challenge, parse_challenges
 from resource_server._protocol.messages import RequestParts
 from resource_server._validation.state import Clock
@@ -15,19 +16,24 @@ from resource_server.errors import (
     BearerTokenError,
     ConfigurationError,
     InsufficientScope,
+    InsufficientUserAuthentication,
+    InvalidDPoPProof,
     InvalidRequest,
     InvalidToken,
     MissingToken,
     ResourceServerError,
     SecurityEventRefused,
+    TokenExchangeRefused,
+    TokenExchangeUnavailable,
     TooManyTokens,
+    UseDPoPNonce,
     VerificationUnavailable,
 )
 from resource_server.events import Event, LoggingObserver, Observer
 from resource_server.health import Check, Health
 from resource_server.lease import Lease
 from resource_server.principal import Assurance, Principal
-from resource_server.requirements import ANY_TOKEN, Requirement, Scopes, all_of, any_of, authorize
+from resource_server.requirements import ANY_TOKEN, Detail, Requirement, Scopes, all_of, any_of, authorize, detail
 from resource_server.server import ResourceServer
 
 if TYPE_CHECKING:
@@ -38,15 +44,19 @@ if TYPE_CHECKING:
 __all__ = [
     "ANY_TOKEN",
     "Assurance",
+    "AuthorizationServer",
     "BearerTokenError",
     "BlockingResourceServer",
     "Challenge",
     "Check",
     "Clock",
     "ConfigurationError",
+    "Detail",
     "Event",
     "Health",
     "InsufficientScope",
+    "InsufficientUserAuthentication",
+    "InvalidDPoPProof",
     "InvalidRequest",
     "InvalidToken",
     "Lease",
@@ -61,11 +71,15 @@ __all__ = [
     "Scopes",
     "SecurityEventRefused",
     "Settings",
+    "TokenExchangeRefused",
+    "TokenExchangeUnavailable",
     "TooManyTokens",
+    "UseDPoPNonce",
     "VerificationUnavailable",
     "all_of",
     "any_of",
     "authorize",
+    "detail",
     "parse_challenges",
 ]
 

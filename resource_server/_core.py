@@ -5,44 +5,36 @@ A facade adds a driver: it runs the flows that are made here, in tasks or in thr
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable
 from copy import copy
 from functools import partial
 from hashlib import blake2b
 from secrets import token_bytes
-from typing import TYPE_CHECKING, NamedTuple, TypeGuard, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeGuard, cast
 
 from resource_server._intake import Intake
 from resource_server._protocol.bearer import Credential, extract_credential
-from resource_server._protocol.client_auth import ClientCredentials
 from resource_server._protocol.messages import RequestParts, Unavailable
 from resource_server._protocol.revocation import Revocation
-from resource_server._protocol.security_event import NoticeRules
 from resource_server._reload import Change, Handover
 from resource_server._reports import Reports
 from resource_server._validation.admit import DEFAULT_RETRY_AFTER, admit
+from resource_server._validation.breaker import BreakerStatus
 from resource_server._validation.cache import Tombstones, VerdictCache
-from resource_server._validation.consult import greet
-from resource_server._validation.discover import discover
 from resource_server._validation.feed import Feed
 from resource_server._validation.flow import AddOnce, Flow
 from resource_server._validation.limiter import RATE_LIMITED
 from resource_server._validation.possession import FirstUse
-from resource_server._validation.receive import receive
 from resource_server._validation.revocations import Revocations
-from resource_server._validation.revoke import read_demand, revoke_token
 from resource_server._validation.state import Clock, IssuerState, Policy
 from resource_server._validation.validate import Presented, validate
 from resource_server._validation.vault import Vault
 from resource_server._validation.verdict import Active, Inactive, Verdict
-from resource_server._validation.verify_jwt import fetch_keys
 from resource_server.errors import (
     BearerTokenError,
-    EventRefusal,
     InvalidDPoPProof,
     InvalidToken,
     MissingToken,
-    SecurityEventRefused,
     TooManyTokens,
     VerificationUnavailable,
 )
@@ -53,7 +45,11 @@ from resource_server.requirements import ANY_TOKEN, Requirement, authorize
 if TYPE_CHECKING:
     from resource_server.settings import Settings
 
-_NO_REQUEST = RequestParts("", ())
+Refresh = Callable[[bytes, Callable[[], Flow[Verdict]]], None]
+"""Starts a flow in the background, shared under a key."""
+NO_REQUEST = RequestParts("", ())
+PROVEN = Credential("proven", b"")
+"""Of whom nothing is to be shown: who acts in a test, or was let in before."""
 
 
 class Unknown(NamedTuple):
@@ -62,7 +58,7 @@ class Unknown(NamedTuple):
     core: Core
     presented: Presented
     requirement: Requirement
-    credential: Credential | None
+    credential: Credential
     request: RequestParts
 
 
@@ -74,6 +70,21 @@ class Unproven(NamedTuple):
     first_use: FirstUse
     requirement: Requirement
     credential: Credential
+
+
+class Way(Protocol):
+    """The way to an authorization server, for tasks or for threads."""
+
+    @property
+    def stores_seen(self) -> Iterable[BreakerStatus]:
+        """What has been seen of the store that all workers share; nothing where there is none."""
+        ...
+
+    def start_feed(self) -> None:
+        """Get in touch with the other workers, where that is possible from here; else the next request does."""
+
+    def share(self, key: object, flow: Callable[[], Flow[Any]]) -> Any:  # noqa: ANN401 - or what waits for it
+        """Run a flow once for everybody who asks for it under this key at the same time."""
 
 
 class Core:
@@ -93,7 +104,7 @@ class Core:
         *,
         clock: Clock | None,
         observer: Observer | None,
-        refresh: Callable[[bytes, Callable[[], Flow[Verdict]]], None],
+        refresh: Refresh,
         intake: Intake | None = None,
     ) -> None:
         """Start with nothing known."""
@@ -111,6 +122,8 @@ class Core:
         self._handover = Handover()
         self.connections = 0
         """Counts up when connections are to be made anew."""
+        self.line: Way | None = None
+        """What its flows run through."""
         self.look_at_files: Callable[[], None] = _nothing
         """Looks whether the options have changed where they were read, at once."""
 
@@ -118,11 +131,14 @@ class Core:
         """Name bytes by a digest that nobody else can make."""
         return _digest(self._digest_key, content)
 
-    def reconfigure(self, change: Change) -> None:
+    def reconfigure(self, change: Change) -> tuple[str, ...]:
         """Put other options in force. What is under way is finished under the ones it began with.
 
         Args:
             change: what is different; what still holds under it is kept.
+
+        Returns:
+            The names of those that take effect at a restart.
         """
         before, settings = self.state, change.settings
         policy = settings.policy()
@@ -138,9 +154,9 @@ class Core:
             state.adopt(policy, cache)
             self.state = state
         self._handover.note(before.policy, policy, self.clock.monotonic())
-        self.intake.reconfigure(settings)
         self.settings = settings
         self.connections += change.connections
+        return change.at_a_restart
 
     def begin(self, request: RequestParts, requirement: Requirement) -> Principal | Unknown | Unproven:
         """Judge a request by what is known; where that is nothing, return what is to be found out.
@@ -154,29 +170,40 @@ class Core:
         intake = self.intake
         try:
             if intake.acting_principal is not None:
-                return self._admit(Active(intake.acting_principal), requirement, None, request)
+                return self._admit(Active(intake.acting_principal), requirement, PROVEN, request)
             credential = extract_credential(request, intake.token_methods)
             if credential is None or (credential.scheme != "bearer" and not intake.takes_dpop(requirement)):
                 raise MissingToken(scope=requirement.scopes.preferred)
             key = blake2b(credential.token, digest_size=32, key=self._digest_key).digest()
-            return self._look_up(key, credential.token, requirement, credential, request)
+            return self._look_up(key, credential, requirement, request)
         except (BearerTokenError, VerificationUnavailable) as error:
             self._refuse(error, requirement, credential, key)
             raise
 
-    def begin_again(self, token: bytes) -> Principal | Unknown | Unproven:
+    def begin_with(
+        self, credential: Credential, requirement: Requirement, request: RequestParts
+    ) -> Principal | Unknown | Unproven:
+        """Judge a request whose credential is extracted already, as above.
+
+        Raises:
+            BearerTokenError: as above.
+            VerificationUnavailable: as above.
+        """
+        key = self.digest(credential.token)
+        try:
+            return self._look_up(key, credential, requirement, request)
+        except (BearerTokenError, VerificationUnavailable) as error:
+            self._refuse(error, requirement, credential, key)
+            raise
+
+    def begin_again(self, credential: Credential) -> Principal | Unknown | Unproven:
         """Judge a token by what is known, for whom it was let in before: nothing is to be proved again.
 
         Raises:
             BearerTokenError: as above.
             VerificationUnavailable: as above.
         """
-        key = self.digest(token)
-        try:
-            return self._look_up(key, token, ANY_TOKEN, None, _NO_REQUEST)
-        except (BearerTokenError, VerificationUnavailable) as error:
-            self._refuse(error, ANY_TOKEN, None, key)
-            raise
+        return self.begin_with(credential._replace(scheme=PROVEN.scheme), ANY_TOKEN, NO_REQUEST)
 
     def complete(self, unknown: Unknown, verdict: Verdict) -> Principal | Unproven:
         """Judge a request by what has been found out about its token.
@@ -235,92 +262,25 @@ class Core:
             self.feed.note(revocation)
         return is_news
 
-    def revoke(self, named: Mapping[str, object], before: object) -> None:
-        """Note what a caller wants revoked.
-
-        Raises:
-            TypeError: as :meth:`resource_server.ResourceServer.revoke` says.
-            ValueError: as above.
-        """
-        now, memory = self.clock.wall(), self.settings.revocation_memory
-        kind, value, moment = read_demand(named, before, now=now, memory=memory)
-        if kind == "token":
-            token = value if isinstance(value, bytes) else str(value).encode()
-            revoked = revoke_token(self.state, token, self.digest(token), now=now, memory=memory)
-        else:
-            # Later each time: whatever is revoked twice in one second is news twice.
-            revoked = [Revocation(kind, str(value), moment, max(now + 1, moment) + memory)]
-        for revocation in revoked:
-            self.note(revocation)
-
-    def receive(self, token: bytes) -> Flow[int | EventRefusal | Unavailable]:
-        """Receive what the authorization server tells unasked; return how many revocations are news."""
-        found = yield from receive(self.state, token, self._notice_rules())
-        if isinstance(found, Unavailable):
-            return found
-        if isinstance(found, str):
-            self.reports.received(found, 0)
-            return found
-        news = sum([self.note(revocation) for revocation in found])
-        self.reports.received(None, news)
-        return news
-
-    def acknowledge(self, outcome: int | EventRefusal | Unavailable) -> int:
-        """Raise what :meth:`receive` has found wrong with a token.
-
-        Raises:
-            SecurityEventRefused: it is not accepted.
-            VerificationUnavailable: it cannot be verified at the moment, and should be sent again.
-        """
-        if isinstance(outcome, Unavailable):
-            raise VerificationUnavailable(DEFAULT_RETRY_AFTER if outcome.retry_after is None else outcome.retry_after)
-        if isinstance(outcome, str):
-            raise SecurityEventRefused(outcome)
-        return outcome
-
-    def preparations(self) -> list[tuple[tuple[str, str], Callable[[], Flow[object]]]]:
-        """Return what to fetch ahead of the first request, one after the other, each under the key it is shared by."""
-        state, settings = self.state, self.settings
-        introspects, verifies = settings.strategy != "jwks", settings.strategy != "introspect"
-        found: list[tuple[tuple[str, str], Callable[[], Flow[object]]]] = []
-        if (introspects and settings.introspection_endpoint is None) or (verifies and settings.jwks_uri is None):
-            # Under a key of its own: the flow joins the one called "metadata", and would wait for itself.
-            found.append((state.flight("start"), lambda: discover(state)))
-        if verifies and state.keys.needs_fetch(self.clock.monotonic(), settings.fallback_max_age):
-            found.append((state.flight("jwks"), lambda: fetch_keys(state)))
-        if state.vault is not None:
-            vault = state.vault
-            found.append((state.flight("store"), lambda: greet(vault)))
-        return found
-
-    @property
-    def introspection_endpoint(self) -> str | None:
-        """Where tokens will be introspected, as far as that is known."""
-        if self.settings.strategy == "jwks":
-            return None
-        metadata = self.state.metadata
-        found = None if metadata is None else metadata.introspection_endpoint
-        return self.settings.introspection_endpoint or found
-
     def _look_up(
         self,
         key: bytes,
-        token: bytes,
+        credential: Credential,
         requirement: Requirement,
-        credential: Credential | None,
         request: RequestParts,
     ) -> Principal | Unknown | Unproven:
         now = self.clock.monotonic()
         entry = self.state.cache.find(key, now)
         if entry is None:
-            return Unknown(self, Presented(key, token, peer=request.peer), requirement, credential, request)
+            presented = Presented(key, credential.token, peer=request.peer)
+            return Unknown(self, presented, requirement, credential, request)
         if now >= entry.soft_end and self.state.cache.take_refresh(key, entry):
-            renewed = Presented(key, token, ahead=True)
+            renewed = Presented(key, credential.token, ahead=True)
             self._refresh(key, lambda: self.find_out(renewed))
         return self._admit(entry.verdict, requirement, credential, request)
 
     def _admit(
-        self, verdict: Verdict, requirement: Requirement, credential: Credential | None, request: RequestParts
+        self, verdict: Verdict, requirement: Requirement, credential: Credential, request: RequestParts
     ) -> Principal | Unproven:
         settings, intake = self.settings, self.intake
         if isinstance(verdict, Active) and self.state.revocations.condemns(verdict):
@@ -333,15 +293,24 @@ class Core:
             leeway=settings.leeway,
             unavailable_status=settings.unavailable_status,
         )
-        first_use = None
-        if credential is not None and (
-            principal.confirmation is not None or credential.scheme != "bearer" or intake.binds or not requirement.plain
+        if (
+            requirement.plain
+            and principal.confirmation is None
+            and credential.scheme == "bearer"
+            and not intake.binds
+            and requirement.scopes.granted_by(principal.scopes)
         ):
-            first_use = intake.possession.judge(principal, requirement, credential, request)
+            return principal  # nearly all of them: what follows would say the same, and cost a tenth of it all
+        first_use = self._prove(principal, requirement, credential, request)
         authorize(principal, requirement, now=now, leeway=settings.leeway, rules=intake.scope_rules)
-        if first_use is not None and credential is not None:
-            return Unproven(self, principal, first_use, requirement, credential)
-        return principal
+        return principal if first_use is None else Unproven(self, principal, first_use, requirement, credential)
+
+    def _prove(
+        self, principal: Principal, requirement: Requirement, credential: Credential, request: RequestParts
+    ) -> FirstUse | None:
+        if credential.scheme == PROVEN.scheme:
+            return None
+        return self.intake.possession.judge(principal, requirement, credential, request)
 
     def _refuse(
         self,
@@ -353,17 +322,6 @@ class Core:
         if isinstance(error, BearerTokenError):
             self.intake.challenge(error, requirement, credential)
         self.reports.refusal(error, key)
-
-    def _notice_rules(self) -> NoticeRules:
-        settings = self.settings
-        ours = settings.audience if settings.client_id is None else (*settings.audience, settings.client_id)
-        return NoticeRules(
-            issuer=settings.issuer,
-            audience=frozenset(ours),
-            algorithms=frozenset(settings.algorithms),
-            memory=settings.revocation_memory,
-            leeway=settings.leeway,
-        )
 
     def _too_many_tokens(self, limited: Unavailable) -> InvalidToken | TooManyTokens:
         if self.settings.rate_limited_status == TooManyTokens.status:
@@ -385,11 +343,11 @@ class Core:
             digest=partial(_digest, self._digest_key),
             vault=vault,
         )
-        state.other_client = self._other_client
+        state.other_policy = self._other_policy
         return state
 
-    def _other_client(self, refused: Policy) -> ClientCredentials | None:
-        """Return the credentials that have replaced those of a policy, or for a while those that it has replaced."""
+    def _other_policy(self, refused: Policy) -> Policy | None:
+        """Return the policy that has replaced another one, or for a while the one that it has replaced."""
         if self.state.policy.client == refused.client:
             self.look_at_files()
         return self._handover.other(refused, self.state.policy, self.clock.monotonic())

@@ -80,6 +80,7 @@ class Intake:
         )
         self.token_methods = TokenMethods(settings.max_token_length, settings.query_token, settings.form_token)
         self.scope_rules = settings.scope_rules()
+        self.protected_resource = settings.protected_resource()
         rules = self._possession_rules
         self.binds = rules.dpop == "required" or rules.mtls == "required" or rules.sender_constrained
         """Whether something is demanded of every token that a plain one has not."""

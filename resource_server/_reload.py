@@ -8,12 +8,11 @@ now, as the secrets of Kubernetes are.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from resource_server._protocol.client_auth import ClientCredentials
 from resource_server._validation.forks import fork_safe_lock
 from resource_server._validation.state import Policy
 
@@ -38,20 +37,27 @@ AT_A_RESTART = frozenset(
 """Options that take effect when the process starts anew: what is remembered was laid out for them."""
 _WITH_A_STORE = frozenset({"audience", "client_id", "introspection_endpoint", "issuer"})
 """What the names in a shared store are made of: with one, these too take effect at a restart, all options together."""
-_CONNECTIONS = frozenset({"ca_file", "max_concurrent_calls", "retries", "timeout", "trust_env"})
+_CERTIFICATES = ("ca_file", "client_certificate_file", "client_certificate_key_file")
+"""What names the files of certificates that connections are made with."""
+_CONNECTIONS = frozenset({*_CERTIFICATES, "max_concurrent_calls", "retries", "timeout", "trust_env"})
 """What connections are made by."""
 _JUDGEMENT = frozenset(
     {
         "algorithms",
         "audience",
         "client_id",
+        "content_encryption_algorithms",
         "cross_check",
+        "decryption_algorithms",
+        "decryption_key",
+        "encrypted_tokens",
         "introspection_endpoint",
         "issuer",
         "jwks_uri",
         "jwt_profile",
         "require_audience",
         "scope_claims",
+        "signed_introspection",
         "strategy",
         "token_format",
         "token_pattern",
@@ -172,7 +178,7 @@ class Handover:
 
     def __init__(self) -> None:
         """Begin with none replaced."""
-        self._replaced: ClientCredentials | None = None
+        self._replaced: Policy | None = None
         self._until = -math.inf
 
     def note(self, before: Policy, after: Policy, now: float) -> None:
@@ -183,12 +189,12 @@ class Handover:
             after: the one that is.
             now: monotonic seconds.
         """
-        if after.client != before.client:
-            self._replaced = before.client if _place(after) == _place(before) else None
+        if _credentials(after) != _credentials(before):
+            self._replaced = before if _place(after) == _place(before) else None
             self._until = now + OLD_SECRET_FOR
 
-    def other(self, refused: Policy, current: Policy, now: float) -> ClientCredentials | None:
-        """Return other credentials, where there are any for the same place: they are sent nowhere else.
+    def other(self, refused: Policy, current: Policy, now: float) -> Policy | None:
+        """Return a policy with other credentials, where there are any for the same place: they are sent nowhere else.
 
         Args:
             refused: the policy with the credentials that were refused.
@@ -197,13 +203,17 @@ class Handover:
         """
         if _place(refused) != _place(current):
             return None
-        if current.client != refused.client:
-            return current.client
+        if _credentials(current) != _credentials(refused):
+            return current
         return self._replaced if now < self._until else None
 
 
-def _place(policy: Policy) -> tuple[str, str | None]:
-    return (policy.issuer, policy.introspection_endpoint)
+def _credentials(policy: Policy) -> tuple[object, object]:
+    return (policy.client, policy.token_client)
+
+
+def _place(policy: Policy) -> tuple[str, str | None, str | None]:
+    return (policy.issuer, policy.introspection_endpoint, policy.token_endpoint)
 
 
 def compare(current: Settings, found: Settings, *, certificates_changed: bool = False) -> Change | None:
@@ -218,7 +228,8 @@ def compare(current: Settings, found: Settings, *, certificates_changed: bool = 
     postponed = different & AT_A_RESTART
     if "client_secret" in different and current.cache_url is not None and current.cache_secret is None:
         postponed |= {"cache_secret"}  # it is made from the other
-    if current.cache_url is not None and different & _WITH_A_STORE:
+    changes_kind = bool(found.authorization_servers) != bool(current.authorization_servers)
+    if changes_kind or (current.cache_url is not None and different & _WITH_A_STORE):
         postponed = different
     if not different and not certificates_changed:
         return None
@@ -250,4 +261,6 @@ def _look_at(file: Path) -> tuple[str, int, int, int]:
 
 
 def _look_at_certificates(settings: Settings) -> Look:
-    return () if settings.ca_file is None else _look([settings.ca_file])
+    servers = () if callable(settings.authorization_servers) else settings.authorization_servers
+    told: list[Mapping[str, Any]] = [vars(settings), *(server.options for server in servers)]
+    return _look([Path(options[name]) for options in told for name in _CERTIFICATES if options.get(name) is not None])

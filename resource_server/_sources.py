@@ -88,12 +88,18 @@ def refuse_missing_files(files: Mapping[str, str]) -> None:
         raise ValueError(f"names a file that is not there: {', '.join(missing)}")
 
 
-def configuration_error(error: ValidationError, options: dict[str, Any]) -> ConfigurationError:
-    """Name the option and the value of every problem; a secret's value is left out."""
+def configuration_error(error: ValidationError, options: dict[str, Any], secrets: frozenset[str]) -> ConfigurationError:
+    """Name the option and the value of every problem; a secret's value is left out.
+
+    Args:
+        error: what was found wrong.
+        options: the values.
+        secrets: the names of the options that are secret.
+    """
     lines: list[str] = []
     for problem in error.errors(include_url=False, include_context=False):
         name = str(problem["loc"][0]) if problem["loc"] else ""
-        is_shown = name in options and name != "cache_url" and "secret" not in name
+        is_shown = name in options and name not in secrets
         shown = f" (got {options[name]!r})" if is_shown else ""
         text = str(problem["msg"]).removeprefix("Value error, ")
         if problem["type"] == "missing":

@@ -6,31 +6,36 @@ process that is forked off keeps what is known, and opens connections and thread
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from time import monotonic
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self, Unpack
+from typing import TYPE_CHECKING, Any, Self, Unpack, cast
 
 from resource_server._core import Core, Unknown, Unproven
 from resource_server._facade import Facade
-from resource_server._protocol.messages import RequestParts
+from resource_server._issuers import Unresolved
+from resource_server._options.authorization_server import is_async
+from resource_server._protocol.bearer import Credential
+from resource_server._protocol.messages import RequestParts, Unavailable
 from resource_server._reload import Files
-from resource_server._validation.breaker import BreakerStatus
-from resource_server._validation.flow import Flow
-from resource_server._validation.forks import after_fork, fork_safe_lock
+from resource_server._resolved import Question
+from resource_server._thread_line import ThreadLine, ThreadMeans
+from resource_server._upkeep import acknowledge, receive_notice
+from resource_server._validation.forks import after_fork
 from resource_server._validation.state import Clock
-from resource_server._validation.validate import Presented
-from resource_server._validation.verdict import Verdict
+from resource_server.errors import ConfigurationError
 from resource_server.events import Observer
 from resource_server.principal import Principal
 from resource_server.requirements import ANY_TOKEN, Requirement
 
 if TYPE_CHECKING:
     from resource_server._options.keywords import Options
-    from resource_server._runtime.blocking_drive import BlockingDriver, BlockingStore
-    from resource_server._runtime.blocking_exchange import BlockingClient, BlockingExchange, BlockingTransport
-    from resource_server._runtime.thread_feed import FeedThreads
+    from resource_server._runtime.blocking_exchange import BlockingClient, BlockingTransport
+    from resource_server._runtime.resolve import ThreadResolving
+    from resource_server.settings import Settings
+
+STARTERS = 16
+"""How many authorization servers are asked at once at the start."""
 
 
 class BlockingResourceServer(Facade):
@@ -62,14 +67,18 @@ class BlockingResourceServer(Facade):
         """Validate the options; nothing is asked yet."""
         from resource_server.settings import Settings  # noqa: PLC0415 - pydantic is loaded when options are validated
 
-        settings = Settings.build(**options)
-        super().__init__(Core(settings, clock=clock, observer=observer, refresh=self._begin_refresh))
-        self._core.state.host = self
-        self._client, self._transport = client, transport
-        self._opening = fork_safe_lock()
-        self._opened: BlockingDriver | None = None
-        self._feed: FeedThreads | None = None
+        try:
+            settings = Settings.build(**options)
+        finally:
+            # Or what is raised would show the secrets among them, in the variables of this frame.
+            cast("dict[str, Any]", options).clear()
+        self._means = ThreadMeans(client, transport)
+        self._resolving: ThreadResolving | None = None
         self._is_deaf = False
+        super().__init__(settings, clock, observer)
+        resolver = settings.authorization_servers
+        if callable(resolver) and is_async(resolver):
+            raise ConfigurationError("authorization_servers: BlockingResourceServer takes a function that is not async")
         after_fork(self._start_anew)
 
     @classmethod
@@ -95,6 +104,7 @@ class BlockingResourceServer(Facade):
             ConfigurationError: an option's value is not acceptable.
         """
         files = Files(options)
+        del options  # as above
         found = files.read().model_dump(exclude_unset=True)
         server = cls(client=client, transport=transport, observer=observer, clock=clock, **found)
         server._follow(files)
@@ -118,22 +128,24 @@ class BlockingResourceServer(Facade):
             VerificationUnavailable: it cannot be verified, and that is configured to be a 503.
         """
         if self._is_deaf:
-            self._start_feed()  # what is known came along through the fork, and may have been revoked since
-            self._catch_up()
-        known = self._core.begin(request, requirement)
+            self._is_deaf = False
+            self._start_feeds()  # what is known came along through the fork, and may have been revoked since
+            for line in self._lines():
+                line.catch_up()
+        known = self._judge.begin(request, requirement)
         return known if isinstance(known, Principal) else self._go_on(known)
 
-    def revalidate(self, token: bytes) -> Principal:
+    def revalidate(self, credential: Credential) -> Principal:
         """Judge a token for whom it was let in before: nothing is to be shown again.
 
         Args:
-            token: its exact bytes.
+            credential: the token as it was presented.
 
         Raises:
             InvalidToken: the token is not good any more.
             VerificationUnavailable: it cannot be verified, and that is configured to be a 503.
         """
-        known = self._core.begin_again(token)
+        known = self._judge.begin_again(credential)
         return known if isinstance(known, Principal) else self._go_on(known)
 
     def receive(self, token: bytes) -> int:
@@ -153,8 +165,9 @@ class BlockingResourceServer(Facade):
 
         References: RFC 8417 section 2, RFC 8935 section 2, OpenID Connect Back-Channel Logout 1.0 section 2.6
         """
-        key = ("event", self._core.digest(token))
-        return self._core.acknowledge(self._driver().share(key, lambda: self._core.receive(token)))
+        core = self._addressee(token)
+        key = ("event", core.digest(token))
+        return acknowledge(_line(core).share(key, lambda: receive_notice(core, token)))
 
     def start(self) -> None:
         """Fetch metadata and keys ahead of the first request. Optional; a failure is reported and stops nothing.
@@ -162,20 +175,17 @@ class BlockingResourceServer(Facade):
         Takes no longer than ``timeout``: what has not been answered by then goes on in the background. Before a fork
         it spares every process that is forked off from doing the same.
         """
-        until = monotonic() + self.settings.timeout
-        self._driver().prepare(self._core.preparations())
-        if self._feed is not None:
-            self._feed.catch_up(max(0.0, until - monotonic()))
+        lines = self._lines()
+        if len(lines) == 1:
+            lines[0].start()
+            return
+        with ThreadPoolExecutor(STARTERS, thread_name_prefix="resource-server-start") as starters:
+            list(starters.map(ThreadLine.start, lines))
 
     def close(self) -> None:
         """Close the connections; the server can still be used and opens new ones."""
-        with self._opening:
-            driver, self._opened = self._opened, None
-            feed, self._feed = self._feed, None
-        if feed is not None:
-            feed.close(self.settings.cache_timeout)
-        if driver is not None:
-            driver.close()
+        for line in self._all_lines():
+            line.close()
 
     def __enter__(self) -> Self:
         """Start."""
@@ -188,104 +198,58 @@ class BlockingResourceServer(Facade):
         """Close."""
         self.close()
 
-    def _go_on(self, known: Unknown | Unproven) -> Principal:
+    def _go_on(self, known: Unknown | Unproven | Unresolved) -> Principal:
         """Find out what is missing to judge a request."""
+        if isinstance(known, Unresolved):
+            found = known.issuers.begin_resolved(known, self._resolve(known.question))
+            return found if isinstance(found, Principal) else self._go_on(found)
+        line = _line(known.core)
         if isinstance(known, Unknown):
-            presented = known.presented
             self._look_at_files()
-            verdict = self._driver().share(presented.key, lambda: self._look_again(known.core, presented))
-            self._catch_up()  # who is new may not know what the others have revoked
+            for core in self._outlived():
+                _line(core).close()
+            verdict = line.find_out(known.presented)
+            line.catch_up()  # who is new may not know what the others have revoked
             judged = known.core.complete(known, verdict)
             return judged if isinstance(judged, Principal) else self._go_on(judged)
         # Nobody shares this: the same proof again is another use of it.
         key = (known.first_use.digest, object())
-        found = self._driver().share(key, lambda: known.core.use_once(known))
-        return known.core.accept(known, found if isinstance(found, bool) else None)
+        is_first = line.share(key, lambda: known.core.use_once(known))
+        return known.core.accept(known, is_first if isinstance(is_first, bool) else None)
 
-    def _look_again(self, core: Core, presented: Presented) -> Flow[Verdict]:
-        """Find out about a token, unless another thread has done so since this one looked."""
-        known = core.state.cache.get(presented.key, core.clock.monotonic())
-        return (yield from core.find_out(presented)) if known is None else known
-
-    def _stores_seen(self) -> Iterable[BreakerStatus]:
-        status = None if self._opened is None else self._opened.store_status
-        return () if status is None else (status,)
-
-    def _begin_refresh(self, key: bytes, flow: Callable[[], Flow[Verdict]]) -> None:
+    def _resolve(self, question: Question) -> Core | Unavailable | None:
+        """Ask the application whose tokens are those that name an issuer."""
         self._look_at_files()
-        self._driver().begin(key, flow)
+        if self._resolving is None:
+            from resource_server._runtime.resolve import ThreadResolving  # noqa: PLC0415 - for who has a resolver
 
-    def _driver(self) -> BlockingDriver:
-        driver = self._opened
-        if driver is None:
-            with self._opening:
-                driver = self._opened = self._opened or self._open()
-            self._start_feed()
-        elif driver.connections != self._core.connections:
-            self._reconnect(driver)
-        return driver
+            self._resolving = ThreadResolving(self.settings.timeout)
+        return self._resolving.ask(question.issuer, question.resolve, question.settle)
 
-    def _reconnect(self, driver: BlockingDriver) -> None:
-        """Make connections anew, unless another thread has."""
-        with self._opening:
-            if driver.connections != self._core.connections:
-                driver.connections = self._core.connections
-                driver.replace(self._open_exchange())
+    def _addressee(self, token: bytes) -> Core:
+        """Find out who judges a security event."""
+        judge = self._judge
+        if isinstance(judge, Core):
+            return judge
+        found = judge.addressee(token)
+        return found if isinstance(found, Core) else judge.addressee_resolved(self._resolve(found))
 
-    def _open(self) -> BlockingDriver:
-        from resource_server._runtime.blocking_drive import BlockingDriver  # noqa: PLC0415 - httpx, when first needed
+    def _lines(self) -> list[ThreadLine]:
+        return list(map(_line, self._cores()))
 
-        connections = self._core.connections
-        driver = BlockingDriver(self._open_exchange(), self._open_store())
-        driver.connections = connections
-        return driver
+    def _all_lines(self) -> list[ThreadLine]:
+        return [*self._lines(), *(_line(core) for _, core in self._dropped)]
 
-    def _open_exchange(self) -> BlockingExchange:
-        from resource_server._runtime.blocking_exchange import BlockingExchange  # noqa: PLC0415 - as above
-
-        settings = self.settings
-        return BlockingExchange(
-            timeout=settings.timeout,
-            attempt_timeout=settings.attempt_timeout,
-            places=settings.max_concurrent_calls,
-            client=self._client,
-            transport=self._transport,
-            ca_file=None if settings.ca_file is None else str(settings.ca_file),
-            trust_env=settings.trust_env,
-        )
-
-    def _open_store(self) -> BlockingStore | None:
-        url = self.settings.cache_url
-        if url is None:
-            return None
-        from resource_server.stores.valkey import BlockingValkeyStore  # noqa: PLC0415 - an extra
-
-        core = self._core
-        timeout = self.settings.cache_timeout
-        return BlockingValkeyStore(url.get_secret_value(), timeout=timeout, clock=core.clock, report=core.reports.store)
-
-    def _start_feed(self) -> None:
-        feed, url = self._core.feed, self.settings.cache_url
-        if feed is None or url is None:
-            return
-        from resource_server._runtime.thread_feed import FeedThreads  # noqa: PLC0415 - for who has a store
-        from resource_server.stores.valkey_stream import BlockingValkeyStream  # noqa: PLC0415 - an extra
-
-        with self._opening:
-            self._is_deaf = False
-            if self._feed is None:
-                self._feed = FeedThreads(feed, partial(BlockingValkeyStream, url.get_secret_value(), feed.stream))
-
-    def _catch_up(self) -> None:
-        """Hear what has been revoked before this worker was there, where the store says so in its time."""
-        feed = self._feed
-        if feed is not None:
-            feed.catch_up(self.settings.cache_timeout)
+    def _open_core(self, settings: Settings) -> Core:
+        line = ThreadLine(partial(self._make_core, settings), self._means, self._look_at_files)
+        line.core.state.host = self
+        return line.core
 
     def _start_anew(self) -> None:
         """Leave connections and threads to the process that has them: this one was forked off."""
-        self._opening = fork_safe_lock()  # what is done under it may take longer than a fork waits
-        driver, self._opened = self._opened, None
-        if driver is not None:
-            driver.abandon()
-        self._feed, self._is_deaf = None, self._feed is not None
+        self._resolving = None
+        self._is_deaf = sum([line.start_anew() for line in self._all_lines()]) > 0  # each of them
+
+
+def _line(core: Core) -> ThreadLine:
+    return cast("ThreadLine", core.line)

@@ -13,6 +13,8 @@
         InsufficientScope              403, the token is good and grants too little
       VerificationUnavailable          503 + Retry-After, where an outage is configured to be answered so
         TooManyTokens                  429 + Retry-After, where one client has too many unknown tokens looked up
+        TokenExchangeUnavailable       503 + Retry-After: there is no token for another service at the moment
+      TokenExchangeRefused             the authorization server gives no token for another service: .error
       SecurityEventRefused             400: what was sent as a security event or a logout token is not accepted
       ConfigurationError(ValueError)   at construction only (and where an application was never installed)
 
@@ -34,18 +36,19 @@ Reason = Literal[
     "inactive",
     "insufficient_details",
     "malformed",
-    "nonce",
     "not_bound",
     "not_encrypted",
     "not_yet_valid",
     "proof_invalid",
     "proof_mismatch",
     "proof_missing",
+    "proof_nonce",
     "proof_replayed",
     "proof_stale",
     "rate_limited",
     "revoked",
     "too_long",
+    "too_many_proofs",
     "unavailable",
     "unknown_key",
     "wrong_audience",
@@ -66,6 +69,19 @@ _EVENT_REFUSALS: dict[EventRefusal, str] = {
     "invalid_key": "The key or the algorithm of the signature is not acceptable",
     "invalid_request": "The token is malformed, expired or of the wrong type",
 }
+
+TokenError = Literal[
+    "invalid_client",
+    "invalid_grant",
+    "invalid_request",
+    "invalid_scope",
+    "invalid_target",
+    "unauthorized_client",
+    "unsupported_grant_type",
+    "unsupported_token",
+]
+"""Why the token endpoint gives no token that can be used: the codes of RFC 6749 section 5.2 and RFC 8693 section 2.2.2,
+and ``unsupported_token`` for one that there is no use for."""
 
 
 class ResourceServerError(Exception):
@@ -135,16 +151,18 @@ class UseDPoPNonce(BearerTokenError):  # noqa: N818 - RFC 9449's own name for it
     """The proof must have the nonce that comes with this refusal (RFC 9449 section 9).
 
     Args:
+        reason: as for every refusal.
         nonce: sent in the ``DPoP-Nonce`` field.
+        scope: as for every refusal.
     """
 
     status = 401
     error = "use_dpop_nonce"
     error_description = "The DPoP proof needs the nonce that comes along"
 
-    def __init__(self, nonce: str) -> None:
+    def __init__(self, reason: Reason | None = None, *, nonce: str = "", scope: tuple[str, ...] = ()) -> None:
         """Keep the nonce to send."""
-        super().__init__("nonce")
+        super().__init__(reason, scope=scope)
         self.nonce = nonce
 
 
@@ -152,6 +170,7 @@ class InsufficientUserAuthentication(BearerTokenError):  # noqa: N818 - RFC 9470
     """The token is good, and its user has not authenticated well or recently enough (RFC 9470 section 3).
 
     Args:
+        reason: as for every refusal.
         acr_values: the authentication context classes of which one is needed.
         max_age: seconds since the user's authentication, at most; ``None`` where that does not matter.
         scope: the scope tokens the route needs.
@@ -162,10 +181,15 @@ class InsufficientUserAuthentication(BearerTokenError):  # noqa: N818 - RFC 9470
     error_description = "The user must authenticate in another way or more recently"
 
     def __init__(
-        self, *, acr_values: tuple[str, ...] = (), max_age: int | None = None, scope: tuple[str, ...] = ()
+        self,
+        reason: Reason | None = None,
+        *,
+        acr_values: tuple[str, ...] = (),
+        max_age: int | None = None,
+        scope: tuple[str, ...] = (),
     ) -> None:
         """Keep what the user's authentication must be like."""
-        super().__init__(scope=scope)
+        super().__init__(reason, scope=scope)
         self.acr_values = acr_values
         self.max_age = max_age
 
@@ -197,6 +221,33 @@ class TooManyTokens(VerificationUnavailable):
     """One client has sent more unknown tokens than it may have looked up, and that is configured to be a 429."""
 
     status = 429
+
+
+class TokenExchangeUnavailable(VerificationUnavailable):
+    """The authorization server could not be asked for a token for another service: nothing was sent there.
+
+    Args:
+        retry_after: seconds after which asking again makes sense; at least 1 on the wire.
+    """
+
+    def __init__(self, retry_after: float) -> None:
+        """Keep the number of seconds the client is asked to wait."""
+        super().__init__(retry_after)
+        self.args = ("no token for another service can be had at the moment",)
+
+
+class TokenExchangeRefused(ResourceServerError):  # noqa: N818 - named for what happened, like the others
+    """The authorization server gives no token for another service: nothing was sent there (RFC 8693 section 2.2.2).
+
+    Args:
+        error: why, in the words of RFC 6749 section 5.2 and RFC 8693; ``unsupported_token`` where there was a token
+            that cannot be used here, such as one that is bound to a key.
+    """
+
+    def __init__(self, error: TokenError) -> None:
+        """Keep the code."""
+        super().__init__("the authorization server gives no token for another service")
+        self.error = error
 
 
 class SecurityEventRefused(ResourceServerError):  # noqa: N818 - named for what happened, like the others

@@ -7,7 +7,6 @@ credentials once: before a route begins, at the first read of the body, or when 
 
 from collections.abc import AsyncGenerator, Iterator, Sequence
 from contextlib import asynccontextmanager
-from http import HTTPStatus
 from typing import Any, ClassVar, Literal, NamedTuple, cast
 
 from fastapi import FastAPI, HTTPException, Request, Security, WebSocket
@@ -20,8 +19,24 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from resource_server._asgi import (
+    asked_metadata,
+    can_answer,
+    may_hold_token,
+    read_form,
+    render,
+    request_parts,
+    send_metadata,
+    with_fields,
+)
 from resource_server._protocol.messages import RequestParts
-from resource_server._protocol.openapi import describe_flows
+from resource_server._protocol.openapi import (
+    BEARER_SCHEME,
+    SCHEME_NAMES,
+    describe_flows,
+    describe_security,
+    spell_alternatives,
+)
 from resource_server._protocol.problem import ErrorResponse
 from resource_server.errors import (
     BearerTokenError,
@@ -30,23 +45,24 @@ from resource_server.errors import (
     VerificationUnavailable,
 )
 from resource_server.principal import Assurance, Principal
-from resource_server.requirements import Requirement, Scopes, all_of
+from resource_server.requirements import Demand, Detail, Requirement, Scopes, all_of
 from resource_server.server import ResourceServer
 
 __all__ = ["install", "require"]
 
 _KEY = "resource_server.call"
-_SCHEME = "BearerToken"
-_MAX_FORM = 65_536
-_FORM = b"application/x-www-form-urlencoded"
-_STARTS = ("http.response.start", "websocket.http.response.start")
 _Refused = BearerTokenError | VerificationUnavailable
 
 
-def require(
+def require(  # noqa: PLR0913 - each by name
     *scopes: str | Scopes,
     audience: str | None = None,
     assurance: Assurance = Assurance.LOCAL,
+    dpop: Demand | None = None,
+    mtls: Demand | None = None,
+    acr_values: str | Sequence[str] = (),
+    max_age: int | None = None,
+    details: Detail | Sequence[Detail] = (),
     unavailable_status: Literal[401, 503] | None = None,
     hide: bool = False,
     ajax_forbidden: bool = False,
@@ -60,6 +76,11 @@ def require(
         scopes: scope tokens, all of which are needed, or requirements made with ``all_of`` and ``any_of``.
         audience: an audience the token must also have.
         assurance: the least to accept; ``Assurance.INTROSPECTED`` refuses whatever a signature alone lets in.
+        dpop: ``off``, ``optional`` or ``required``, in place of the server's setting (RFC 9449).
+        mtls: the same for a token that is bound to the client's certificate (RFC 8705).
+        acr_values: authentication context classes, one of which the user must have gone through (RFC 9470).
+        max_age: seconds since the user's authentication, at most (RFC 9470).
+        details: authorization details made with ``detail``, all of which are needed (RFC 9396).
         unavailable_status: 401 or 503 where the token cannot be verified, in place of the server's setting.
         hide: answer 404 in place of 403.
         ajax_forbidden: answer 403 in place of 401 to ``X-Requested-With: XMLHttpRequest``.
@@ -75,18 +96,24 @@ def require(
         scopes=all_of(*scopes),
         audience=audience,
         assurance=Assurance(assurance),
+        dpop=dpop,
+        mtls=mtls,
+        acr_values=tuple(acr_values.split() if isinstance(acr_values, str) else acr_values),
+        max_age=max_age,
+        details=(details,) if isinstance(details, Detail) else tuple(details),
         unavailable_status=unavailable_status,
         hide=hide,
         ajax_forbidden=ajax_forbidden,
     )
-    return Security(_Bearer(requirement), scopes=list(requirement.scopes.preferred))
+    return Security(_Bearer(requirement), scopes=spell_alternatives(requirement.scopes))
 
 
 def install(app: FastAPI, server: ResourceServer, *, hide: bool = False, ajax_forbidden: bool = False) -> None:
     """Let an application judge access tokens wherever it says ``require``.
 
     Mounted sub-applications are served too, without an ``install`` of their own. Middleware added to the application,
-    such as CORS, surrounds the judgement and so sees the refusals.
+    such as CORS, surrounds the judgement and so sees the refusals. Where the server has a ``resource``, its metadata
+    are served too (RFC 9728).
 
     Args:
         app: the application; not yet started.
@@ -112,8 +139,9 @@ def install(app: FastAPI, server: ResourceServer, *, hide: bool = False, ajax_fo
 
     def openapi() -> dict[str, Any]:
         schema = original_openapi()
+        describe_security(schema, server.settings.dpop)
         if server.metadata is not None:  # *Authorize* in the docs needs the authorization server's flows
-            describe_flows(schema, _SCHEME, server.metadata)
+            describe_flows(schema, BEARER_SCHEME, server.metadata)
         return schema
 
     app.router.lifespan_context = lifespan
@@ -130,7 +158,7 @@ class _Bearer(SecurityBase):
         self.requirement = requirement
         _Bearer.hides_anything |= requirement.hide
         self.model = HTTPBearerModel(description="An OAuth 2.0 access token.")
-        self.scheme_name = _SCHEME
+        self.scheme_name = SCHEME_NAMES[requirement.dpop]
 
     async def __call__(self, connection: HTTPConnection) -> Principal:
         call: _Call | None = connection.scope.get(_KEY)
@@ -175,10 +203,14 @@ class _Guard:
         outer: _Call | None = scope.get(_KEY)
         if outer is not None:
             outer.public = True  # this mounted application has an install of its own, and judges for itself
+        resource = asked_metadata(self.server, scope)
+        if resource is not None:
+            await send_metadata(resource, scope, send)
+            return
         call = scope[_KEY] = _Call(self, scope, receive, send)
-        guards_caches = self.base.hide or _Bearer.hides_anything or self.server.token_methods.query
+        adds_fields = self.base.hide or _Bearer.hides_anything or self.server.adds_fields
         try:
-            await self.app(scope, call.receive, call.send if guards_caches else send)
+            await self.app(scope, call.receive, call.send if adds_fields else send)
         finally:
             # Scope and call know each other: left so, each request would wait for the garbage collector.
             scope[_KEY] = outer
@@ -293,9 +325,11 @@ class _Call:
         try:
             if self._parts is None:
                 self._parts = await self._read_parts()
+            else:  # a proof is good once, and may have been used for this very request
+                self._parts = self._parts._replace(proven=bool(self._judged))
             self._principal = await self.guard.server.authenticate(self._parts, requirement)
         except InsufficientScope:
-            if requirement.hide and _can_answer(self.scope):
+            if requirement.hide and can_answer(self.scope):
                 raise HTTPException(404) from None
             raise
         self._judged = judged
@@ -319,64 +353,28 @@ class _Call:
             self.public = "route" in self.scope  # or not known yet: an outer reader comes before the router
 
     async def send(self, message: Message) -> None:
-        """Pass on a part of the response; no 404 may be cached, so that a hidden one looks like any other."""
-        if message["type"] in _STARTS:
-            # A shared cache does not know that a URL can hold a token (RFC 6750 section 2.3).
-            private = self.guard.server.token_methods.query and self._principal is not None
-            directive = b"no-store" if message["status"] == HTTPStatus.NOT_FOUND else b"private" if private else None
-            headers = list(message.get("headers", ()))
-            if directive is not None and all(name.lower() != b"cache-control" for name, _ in headers):
-                message = {**message, "headers": [*headers, (b"cache-control", directive)]}
-        await self._send(message)
+        """Pass on a part of the response, with what the server has to say in it."""
+        await self._send(with_fields(message, self.guard.server, self._principal))
 
     async def _read_parts(self) -> RequestParts:
         """Collect what is judged: no body, but a short form where a token may be in it, kept for the application."""
-        scope, peer = self.scope, (self.scope.get("client") or (None,))[0]
-        parts = RequestParts(scope.get("method", "GET"), scope["headers"], scope["query_string"], peer=peer)
-        if (
-            not self.guard.server.token_methods.form
-            or parts.method in ("GET", "HEAD")
-            or _header(parts, b"content-type").partition(b";")[0].strip().lower() != _FORM
-        ):
+        parts = request_parts(self.scope)
+        if not (self.guard.server.token_methods.form and may_hold_token(parts)):
             return parts
-        await self._read_ahead()
-        body = b"".join(message.get("body", b"") for message in self._replay)
-        whole = not self._replay[-1].get("more_body", False)
-        return parts._replace(form=body if whole and body.isascii() else None)
-
-    async def _read_ahead(self) -> None:
-        """Read a form, or so much of one that there is no token in it; the application reads on where this stopped."""
-        size, more = 0, True
-        while more and size <= _MAX_FORM:
-            message = await self._receive()
-            self._replay.append(message)
-            size += len(message.get("body", b""))
-            more = message.get("more_body", False)
-
-
-def _header(parts: RequestParts, name: bytes) -> bytes:
-    return b",".join(value for key, value in parts.headers if key == name)
-
-
-def _can_answer(scope: Scope) -> bool:
-    """Tell whether a refusal can be a real response: some servers can only close a WebSocket's handshake."""
-    return scope["type"] == "http" or "websocket.http.response" in scope.get("extensions", {})
+        return parts._replace(form=await read_form(self._receive, self._replay))
 
 
 async def _render(connection: Request | WebSocket, error: Exception) -> Response | None:
     """Answer a refusal, of a request or of a WebSocket handshake."""
     refusal, call = cast("_Refused", error), cast("_Call", connection.scope[_KEY])
-    requirement = call.requirement
-    if requirement.hide and isinstance(refusal, InsufficientScope) and _can_answer(connection.scope):
+    answerable = can_answer(connection.scope)
+    if call.requirement.hide and isinstance(refusal, InsufficientScope) and answerable:
         raise HTTPException(404) from None  # raised by the endpoint itself; the application answers it as any other 404
-    parts = RequestParts("", connection.scope["headers"])
-    ajax = _header(parts, b"x-requested-with").strip().lower() == b"xmlhttprequest"
-    forbid = ajax if requirement.ajax_forbidden else None
-    rendered = call.guard.server.render(refusal, accept=_header(parts, b"accept"), forbid=forbid)
+    rendered = render(call.guard.server, connection.scope, refusal, call.requirement)
     if isinstance(connection, WebSocket):
         denied = _RenderedResponse(rendered, head=False)
         # Where the server can send no response, closing is a bare 403 on the wire.
-        await (connection.send_denial_response(denied) if _can_answer(connection.scope) else connection.close())
+        await (connection.send_denial_response(denied) if answerable else connection.close())
         return None
     return _RenderedResponse(rendered, head=connection.method == "HEAD")
 

@@ -8,8 +8,8 @@ that gets no requests would never learn that it is over.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal, NamedTuple
 
 from resource_server._protocol.messages import Unavailable
@@ -30,13 +30,15 @@ class Check:
     """One of the things a resource server leans on."""
 
     name: str
-    """``introspection``, ``jwks``, ``metadata``, ``store`` or ``revocations``."""
+    """``introspection``, ``jwks``, ``metadata``, ``store``, ``revocations`` or ``resolver``."""
     status: Status
     """``degraded``: it fails, and is made do without; ``down``: it is of no use at the moment."""
     reason: str | None = None
     """What is wrong, in the words that events use: ``timeout``, ``connect``, ``status_503`` ..."""
     age_seconds: float | None = None
     """Seconds since it last answered; of keys and metadata, since those at hand came. ``None`` for never."""
+    issuer: str | None = None
+    """Whose it is, where there are several authorization servers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +55,7 @@ class Health:
 
     def as_dict(self) -> dict[str, Any]:
         """Return it as what a JSON endpoint answers."""
-        return {"status": self.status, "checks": [asdict(check) for check in self.checks]}
+        return {"status": self.status, "checks": list(map(_as_dict, self.checks))}
 
 
 class Fault(NamedTuple):
@@ -114,6 +116,43 @@ def assess(
     return Health(_overall(state.policy, checks, refused=refused), tuple(checks.values()))
 
 
+def joined(parts: Mapping[str, Health], resolver: Check | None = None) -> Health:
+    """Draw up the health of a resource server from that of each of its authorization servers.
+
+    One that is down takes nobody else's callers with it: all are down where every single one is.
+
+    Args:
+        parts: the health of each, by its issuer.
+        resolver: how the application's function is doing that finds them, where there is one.
+    """
+    checks = tuple(replace(check, issuer=issuer) for issuer, part in parts.items() for check in part.checks)
+    seen: set[Status] = {part.status for part in parts.values()} or {"ready"}
+    status: Status = "degraded" if len(seen) > 1 else seen.pop()
+    if resolver is not None:
+        checks = (resolver, *checks)
+        status = resolver.status if status == "ready" else status
+    return Health(status, checks)
+
+
+def assess_resolver(faults: Faults, last_answer: float, now: float) -> Check:
+    """Tell how the application's function is doing that finds authorization servers; those it has found go on.
+
+    Args:
+        faults: what could not be relied on.
+        last_answer: monotonic seconds of its last answer; ``-inf`` for never.
+        now: monotonic seconds.
+    """
+    fault, age = faults.since("resolver", last_answer), _age(last_answer, now)
+    return Check("resolver", "ready", None, age) if fault is None else Check("resolver", "degraded", fault.cause, age)
+
+
+def _as_dict(check: Check) -> dict[str, Any]:
+    members = asdict(check)
+    if check.issuer is None:
+        del members["issuer"]
+    return members
+
+
 def _overall(policy: Policy, checks: dict[str, Check], *, refused: bool) -> Status:
     sources = [checks[name].status for name in ("introspection", "jwks") if name in checks]
     out = all(status == "down" for status in sources)
@@ -126,7 +165,7 @@ def _overall(policy: Policy, checks: dict[str, Check], *, refused: bool) -> Stat
 
 def _metadata(state: IssuerState, faults: Faults, now: float) -> Check | None:
     policy = state.policy
-    introspects, verifies = policy.strategy != "jwks", policy.strategy != "introspect"
+    introspects, verifies = policy.strategy != "jwks", policy.needs_keys
     if not ((introspects and policy.introspection_endpoint is None) or (verifies and policy.jwks_uri is None)):
         return None
     last_success = state.breaker("metadata").status(now).last_success
@@ -157,7 +196,7 @@ def _introspection(state: IssuerState, faults: Faults, now: float) -> Check | No
 
 
 def _keys(state: IssuerState, faults: Faults, now: float) -> Check | None:
-    if state.policy.strategy == "introspect":
+    if not state.policy.needs_keys:
         return None
     keys = state.keys
     fault, age = faults.since("jwks", keys.fetched_at), _age(keys.fetched_at, now)

@@ -1,144 +1,53 @@
 """What a route demands of a principal, and the judgement of one against the other.
 
-A scope requirement is kept as its alternatives (a disjunction of conjunctions), because that is also what a challenge
-has to print: ``scope`` names one complete way in, so that a client asks once and for everything.
-
-References: RFC 6750 section 3, RFC 6749 section 3.3
+References: RFC 6750 section 3, RFC 9396 section 9, RFC 9470 section 3
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Literal, cast, get_args
 
+from resource_server._protocol.authorization_details import Detail, detail
 from resource_server._protocol.grammar import is_scope_token
+from resource_server._protocol.scopes import ScopeRules, Scopes, ScopeStrategy, all_of, any_of
 from resource_server.errors import (
     ConfigurationError,
     InsufficientScope,
     InsufficientUserAuthentication,
     InvalidToken,
 )
-from resource_server.principal import Assurance, Claims, Principal
+from resource_server.principal import Assurance, Principal
 
-ScopeStrategy = Literal["exact", "hierarchic", "wildcard"]
-"""How a granted scope is compared with one that is needed."""
+__all__ = [
+    "ANY_TOKEN",
+    "EXACT_SCOPES",
+    "Demand",
+    "Detail",
+    "Requirement",
+    "ScopeRules",
+    "ScopeStrategy",
+    "Scopes",
+    "all_of",
+    "any_of",
+    "authorize",
+    "detail",
+]
+
 Demand = Literal["off", "optional", "required"]
 """Whether something must be there, may be there, or is not accepted."""
-
-
-@dataclass(frozen=True, slots=True)
-class Scopes:
-    """Alternatives, each of which is a complete set of scope tokens; combine with ``&`` and ``|``."""
-
-    alternatives: tuple[tuple[str, ...], ...] = ((),)
-
-    def __and__(self, other: Scopes) -> Scopes:
-        """Demand both."""
-        pairs = ((mine, theirs) for mine in self.alternatives for theirs in other.alternatives)
-        return Scopes(tuple(dict.fromkeys(tuple(dict.fromkeys(mine + theirs)) for mine, theirs in pairs)))
-
-    def __or__(self, other: Scopes) -> Scopes:
-        """Demand either; the left one is what a challenge asks for."""
-        return Scopes(tuple(dict.fromkeys(self.alternatives + other.alternatives)))
-
-    @property
-    def preferred(self) -> tuple[str, ...]:
-        """The alternative that a challenge names."""
-        return self.alternatives[0]
-
-    def granted_by(self, scopes: frozenset[str]) -> bool:
-        """Tell whether these scopes contain one alternative whole."""
-        for alternative in self.alternatives:  # noqa: SIM110 - on the path of every request, and any() costs twice as much
-            if scopes.issuperset(alternative):
-                return True
-        return False
-
-
-@dataclass(frozen=True, slots=True)
-class ScopeRules:
-    """Which scopes a granted one includes beyond itself."""
-
-    strategy: ScopeStrategy = "exact"
-    implied: tuple[tuple[str, ...], ...] = ()
-    """Each a scope, and after it those that it includes."""
-
-    def grants(self, granted: frozenset[str], needed: Scopes) -> bool:
-        """Tell whether granted scopes contain one alternative of what is needed.
-
-        Args:
-            granted: the token's scopes.
-            needed: what a route demands.
-        """
-        return needed.granted_by(granted)
 
 
 EXACT_SCOPES = ScopeRules()
 """A scope includes itself and nothing else."""
 
 
-@dataclass(frozen=True, slots=True)
-class Detail:
-    """One of the authorization details a token must have (RFC 9396 section 2)."""
-
-    type: str
-    members: tuple[tuple[str, Any], ...] = ()
-
-    def granted_by(self, details: tuple[Claims, ...]) -> bool:
-        """Tell whether one of a token's details is of this type and has these members."""
-        wanted: Mapping[str, Any] = dict(self.members)
-        return any(
-            detail.get("type") == self.type and all(detail.get(name) == value for name, value in wanted.items())
-            for detail in details
-        )
-
-
-def all_of(*scopes: str | Scopes) -> Scopes:
-    """Demand every one of these scopes.
-
-    Args:
-        scopes: scope tokens (RFC 6749 section 3.3), or requirements made by this module.
-
-    Raises:
-        ConfigurationError: a scope token has a character that can never stand in a challenge.
-    """
-    combined = Scopes()
-    for scope in scopes:
-        combined = combined & _as_scopes(scope)
-    return combined
-
-
-def any_of(*scopes: str | Scopes) -> Scopes:
-    """Demand at least one of these scopes; a challenge names the first.
-
-    Args:
-        scopes: one or more scope tokens, or requirements made by this module.
-
-    Raises:
-        ConfigurationError: there is no alternative, or a scope token has an illegal character.
-    """
-    if not scopes:
-        message = "any_of() needs at least one scope: a route that nothing can satisfy is a mistake"
-        raise ConfigurationError(message)
-    alternatives = (alternative for scope in scopes for alternative in _as_scopes(scope).alternatives)
-    return Scopes(tuple(dict.fromkeys(alternatives)))
-
-
-def _as_scopes(scope: str | Scopes) -> Scopes:
-    if isinstance(scope, Scopes):
-        return scope
-    if not is_scope_token(scope):
-        message = f"scope {scope!r} is not a scope token (RFC 6749 section 3.3: no space, quote, backslash or control)"
-        raise ConfigurationError(message)
-    return Scopes(((scope,),))
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Requirement:
     """Everything one route demands, and how it wants a refusal to look. Combine with ``&``."""
 
-    scopes: Scopes = Scopes()
+    scopes: Scopes = field(default_factory=Scopes)
     """What the token must grant."""
     audience: str | None = None
     """An audience this route needs beyond the server's own."""
@@ -162,13 +71,36 @@ class Requirement:
     ajax_forbidden: bool = False
     """For an adapter: 403 in place of 401 to ``X-Requested-With: XMLHttpRequest``, which a login page would break."""
     plain: bool = field(init=False, repr=False, compare=False)
-    """Nothing is said of proofs, certificates, the user's authentication and details: computed once, for every request
-    asks it."""
+    """Nothing is said of an audience, proofs, certificates, the user's authentication and details: computed once, for
+    every request asks it."""
 
     def __post_init__(self) -> None:
-        """Note whether the common case is enough."""
-        special = (self.dpop, self.mtls, self.max_age) != (None, None, None) or self.acr_values or self.details
+        """Note whether the common case is enough.
+
+        Raises:
+            ConfigurationError: a value is none that a token could satisfy, or a challenge could tell.
+        """
+        self._judge_binding()
+        self._judge_authentication()
+        special = (self.audience, self.dpop, self.mtls, self.max_age) != (None,) * 4 or self.acr_values or self.details
         object.__setattr__(self, "plain", not special)
+
+    def _judge_binding(self) -> None:
+        for name, value in (("dpop", self.dpop), ("mtls", self.mtls)):
+            if value is not None and value not in get_args(Demand):
+                raise ConfigurationError(f"{name} must be one of {', '.join(get_args(Demand))} (got {value!r})")
+        for wanted in cast("tuple[object, ...]", self.details):
+            if not isinstance(wanted, Detail):
+                raise ConfigurationError(f"details must be made with detail(...) (got {wanted!r})")
+
+    def _judge_authentication(self) -> None:
+        """Refuse what cannot be written in a challenge (RFC 9470 section 3)."""
+        for value in self.acr_values:
+            if not is_scope_token(value):
+                raise ConfigurationError(f"acr_values takes names without space, quote or backslash (got {value!r})")
+        age = cast("object", self.max_age)
+        if age is not None and (not isinstance(age, int) or isinstance(age, bool) or age < 0):
+            raise ConfigurationError(f"max_age must be a whole number of seconds, 0 or more (got {age!r})")
 
     def __and__(self, other: Requirement) -> Requirement:
         """Demand both; where they contradict each other the stricter one holds, or else the later.

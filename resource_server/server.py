@@ -7,30 +7,31 @@ needs no start: whatever it lacks it fetches when it is first needed.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
-from contextlib import suppress
 from functools import partial
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self, Unpack
-from weakref import WeakKeyDictionary
+from typing import TYPE_CHECKING, Any, Self, Unpack, cast
 
 from resource_server._core import Core, Unknown, Unproven
 from resource_server._facade import Facade
-from resource_server._protocol.messages import RequestParts
+from resource_server._issuers import Unresolved
+from resource_server._line import Line, Means
+from resource_server._options.authorization_server import is_async
+from resource_server._protocol.bearer import Credential
+from resource_server._protocol.messages import RequestParts, Unavailable
 from resource_server._reload import Files
-from resource_server._validation.breaker import BreakerStatus
-from resource_server._validation.flow import Flow
+from resource_server._resolved import Question
+from resource_server._upkeep import acknowledge, receive_notice
 from resource_server._validation.state import Clock
-from resource_server._validation.verdict import Verdict
+from resource_server.errors import ConfigurationError
 from resource_server.events import Observer
 from resource_server.principal import Principal
 from resource_server.requirements import ANY_TOKEN, Requirement
 
 if TYPE_CHECKING:
     from resource_server._options.keywords import Options
-    from resource_server._runtime.drive import Driver, Store
-    from resource_server._runtime.exchange import Client, Exchange, Transport
-    from resource_server._runtime.feed import FeedTasks
+    from resource_server._runtime.exchange import Client, Transport
+    from resource_server._runtime.resolve import Resolving
+    from resource_server.settings import Settings
 
 
 class ResourceServer(Facade):
@@ -62,12 +63,17 @@ class ResourceServer(Facade):
         """Validate the options; nothing is asked yet."""
         from resource_server.settings import Settings  # noqa: PLC0415 - pydantic is loaded when options are validated
 
-        settings = Settings.build(**options)
-        super().__init__(Core(settings, clock=clock, observer=observer, refresh=self._begin_refresh))
-        self._core.state.host = self
-        self._client, self._transport = client, transport
-        self._drivers: WeakKeyDictionary[asyncio.AbstractEventLoop, Driver] = WeakKeyDictionary()
-        self._feeds: WeakKeyDictionary[asyncio.AbstractEventLoop, FeedTasks] = WeakKeyDictionary()
+        try:
+            settings = Settings.build(**options)
+        finally:
+            # Or what is raised would show the secrets among them, in the variables of this frame.
+            cast("dict[str, Any]", options).clear()
+        self._means = Means(client, transport)
+        self._resolving: Resolving | None = None
+        super().__init__(settings, clock, observer)
+        resolver = settings.authorization_servers
+        if callable(resolver) and not is_async(resolver):
+            raise ConfigurationError("authorization_servers: ResourceServer takes an async function")
 
     @classmethod
     def from_env(
@@ -92,6 +98,7 @@ class ResourceServer(Facade):
             ConfigurationError: an option's value is not acceptable.
         """
         files = Files(options)
+        del options  # as above
         found = files.read().model_dump(exclude_unset=True)
         server = cls(client=client, transport=transport, observer=observer, clock=clock, **found)
         server._follow(files)
@@ -114,20 +121,20 @@ class ResourceServer(Facade):
             InsufficientScope: it is good, and grants too little.
             VerificationUnavailable: it cannot be verified, and that is configured to be a 503.
         """
-        known = self._core.begin(request, requirement)
+        known = self._judge.begin(request, requirement)
         return known if isinstance(known, Principal) else await self._go_on(known)
 
-    async def revalidate(self, token: bytes) -> Principal:
+    async def revalidate(self, credential: Credential) -> Principal:
         """Judge a token for whom it was let in before: nothing is to be shown again.
 
         Args:
-            token: its exact bytes.
+            credential: the token as it was presented.
 
         Raises:
             InvalidToken: the token is not good any more.
             VerificationUnavailable: it cannot be verified, and that is configured to be a 503.
         """
-        known = self._core.begin_again(token)
+        known = self._judge.begin_again(credential)
         return known if isinstance(known, Principal) else await self._go_on(known)
 
     async def receive(self, token: bytes) -> int:
@@ -147,31 +154,23 @@ class ResourceServer(Facade):
 
         References: RFC 8417 section 2, RFC 8935 section 2, OpenID Connect Back-Channel Logout 1.0 section 2.6
         """
-        key = ("event", self._core.digest(token))
-        return self._core.acknowledge(await self._driver().share(key, lambda: self._core.receive(token)))
+        core = await self._addressee(token)
+        key = ("event", core.digest(token))
+        return acknowledge(await _line(core).share(key, lambda: receive_notice(core, token)))
 
     async def start(self) -> None:
         """Fetch metadata and keys ahead of the first request. Optional; a failure is reported and stops nothing.
 
         Takes no longer than ``timeout``: what has not been answered by then goes on in the background.
         """
-        driver = self._driver()
-        with suppress(TimeoutError):
-            async with asyncio.timeout(self.settings.timeout):
-                for key, flow in self._core.preparations():
-                    await driver.share(key, flow)
-                if self._core.introspection_endpoint is not None:
-                    await driver.warm(self._core.introspection_endpoint)
-                await self._catch_up()
+        await asyncio.gather(*(line.start() for line in self._lines()))
 
     async def aclose(self) -> None:
         """Close the connections of this event loop; the server can still be used and opens new ones."""
-        feed = self._feeds.pop(asyncio.get_running_loop(), None)
-        if feed is not None:
-            await feed.aclose(self.settings.cache_timeout)
-        driver = self._drivers.pop(asyncio.get_running_loop(), None)
-        if driver is not None:
-            await driver.aclose()
+        if self._resolving is not None:
+            await self._resolving.aclose()
+        dropped = [_line(core) for _, core in self._dropped]
+        await asyncio.gather(*(line.aclose() for line in [*self._lines(), *dropped]))
 
     async def __aenter__(self) -> Self:
         """Start."""
@@ -184,86 +183,58 @@ class ResourceServer(Facade):
         """Close."""
         await self.aclose()
 
-    async def _go_on(self, known: Unknown | Unproven) -> Principal:
+    async def _go_on(self, known: Unknown | Unproven | Unresolved) -> Principal:
         """Find out what is missing to judge a request."""
+        if isinstance(known, Unresolved):
+            found = known.issuers.begin_resolved(known, await self._resolve(known.question))
+            return found if isinstance(found, Principal) else await self._go_on(found)
+        line = _line(known.core)
         if isinstance(known, Unknown):
             presented = known.presented
             self._look_at_files()
-            verdict = await self._driver().share(presented.key, lambda: known.core.find_out(presented))
-            await self._catch_up(self.settings.cache_timeout)  # who is new may not know what the others have revoked
+            await self._close_outlived()
+            verdict = await line.share(presented.key, lambda: known.core.find_out(presented))
+            # Who is new may not know what the others have revoked.
+            await line.catch_up(known.core.settings.cache_timeout)
             judged = known.core.complete(known, verdict)
             return judged if isinstance(judged, Principal) else await self._go_on(judged)
         # Nobody shares this: the same proof again is another use of it.
         key = (known.first_use.digest, object())
-        return known.core.accept(known, await self._driver().share(key, lambda: known.core.use_once(known)))
+        return known.core.accept(known, await line.share(key, lambda: known.core.use_once(known)))
 
-    def _stores_seen(self) -> Iterable[BreakerStatus]:
-        seen = [driver.store_status for driver in list(self._drivers.values())]
-        return [status for status in seen if status is not None]
-
-    def _begin_refresh(self, key: bytes, flow: Callable[[], Flow[Verdict]]) -> None:
+    async def _resolve(self, question: Question) -> Core | Unavailable | None:
+        """Ask the application whose tokens are those that name an issuer."""
         self._look_at_files()
-        self._driver().begin(key, flow)
+        if self._resolving is None:
+            from resource_server._runtime.resolve import Resolving  # noqa: PLC0415 - for who has a resolver
 
-    def _driver(self) -> Driver:
-        loop = asyncio.get_running_loop()
-        driver = self._drivers.get(loop)
-        if driver is None:
-            from resource_server._runtime.drive import Driver  # noqa: PLC0415 - httpx is loaded when first needed
+            self._resolving = Resolving(self.settings.timeout)
+        return await self._resolving.ask(question.issuer, question.resolve, question.settle)
 
-            # A driver's sockets know their loop, so that an entry keeps itself: those of loops that are over must go.
-            for over in [known for known in self._drivers if known.is_closed()]:
-                del self._drivers[over]
-                self._feeds.pop(over, None)
-            connections = self._core.connections
-            driver = self._drivers[loop] = Driver(self._open_exchange(), self._open_store())
-            driver.connections = connections
-            self._start_feed()
-        elif driver.connections != self._core.connections:
-            driver.connections = self._core.connections
-            driver.replace(self._open_exchange())
-        return driver
+    async def _addressee(self, token: bytes) -> Core:
+        """Find out who judges a security event."""
+        judge = self._judge
+        if isinstance(judge, Core):
+            return judge
+        found = judge.addressee(token)
+        return found if isinstance(found, Core) else judge.addressee_resolved(await self._resolve(found))
 
-    def _open_exchange(self) -> Exchange:
-        from resource_server._runtime.exchange import Exchange  # noqa: PLC0415 - httpx is loaded when first needed
+    async def _close_outlived(self) -> None:
+        """Close the connections to authorization servers that are not ours any more."""
+        for core in self._outlived():
+            line = _line(core)
+            await line.aclose()
+            if line.is_open:  # in another event loop, which closes its own
+                self._drop_core(core)
 
-        settings = self.settings
-        return Exchange(
-            timeout=settings.timeout,
-            attempt_timeout=settings.attempt_timeout,
-            places=settings.max_concurrent_calls,
-            client=self._client,
-            transport=self._transport,
-            ca_file=None if settings.ca_file is None else str(settings.ca_file),
-            trust_env=settings.trust_env,
-        )
+    def _lines(self) -> list[Line]:
+        return list(map(_line, self._cores()))
 
-    def _start_feed(self) -> None:
-        feed, url = self._core.feed, self.settings.cache_url
-        if feed is None or url is None:
-            return
-        try:
-            loop = asyncio.get_running_loop()
-        except RuntimeError:
-            return
-        if loop not in self._feeds:
-            from resource_server._runtime.feed import FeedTasks  # noqa: PLC0415 - for who has a store
-            from resource_server.stores.valkey_stream import ValkeyStream  # noqa: PLC0415 - an extra
+    def _open_core(self, settings: Settings) -> Core:
+        line = Line(partial(self._make_core, settings), self._means, self._look_at_files)
+        line.core.state.host = self
+        return line.core
 
-            self._feeds[loop] = FeedTasks(feed, partial(ValkeyStream, url.get_secret_value(), feed.stream))
 
-    async def _catch_up(self, within: float | None = None) -> None:
-        """Hear what has been revoked before this worker was there."""
-        feed = self._feeds.get(asyncio.get_running_loop())
-        if feed is not None:
-            await feed.catch_up(within)
-
-    def _open_store(self) -> Store | None:
-        url = self.settings.cache_url
-        if url is None:
-            return None
-        from resource_server.stores.valkey import ValkeyStore  # noqa: PLC0415 - an extra
-
-        core = self._core
-        timeout = self.settings.cache_timeout
-        return ValkeyStore(url.get_secret_value(), timeout=timeout, clock=core.clock, report=core.reports.store)
+def _line(core: Core) -> Line:
+    return cast("Line", core.line)

@@ -8,23 +8,32 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterable
 from ipaddress import ip_network
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Annotated, Any, Self
 from urllib.parse import urlsplit
 
-from pydantic import SecretStr, ValidationError, model_validator
+from pydantic import Field, PlainValidator, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from resource_server._options.asking import AskingOptions
+from resource_server._options.authorization_server import (
+    AuthorizationServer,
+    BlockingResolver,
+    Resolver,
+    read_authorization_servers,
+)
 from resource_server._options.binding import BindingOptions
+from resource_server._options.credentials import introspection_client, token_client
 from resource_server._options.memory import MemoryOptions
 from resource_server._options.resource import ResourceOptions
 from resource_server._options.tokens import TokenOptions
 from resource_server._protocol.claims import ClaimRules
-from resource_server._protocol.client_auth import ClientCredentials
+from resource_server._protocol.jwe import Decryption
 from resource_server._protocol.jwt_access_token import REQUIRED_CLAIMS
-from resource_server._protocol.protected_resource import metadata_url
+from resource_server._protocol.protected_resource import ProtectedResource, ResourceMetadata, metadata_url
+from resource_server._protocol.routing import Mark, ambiguity
 from resource_server._protocol.shape import TokenShape
 from resource_server._protocol.urls import url_problem
 from resource_server._sources import ENV_PREFIX, configuration_error, refuse_misspelt, sources
@@ -33,6 +42,9 @@ from resource_server._validation.state import Policy
 from resource_server._validation.vault import Vault, stretched
 from resource_server.errors import ConfigurationError
 from resource_server.requirements import ScopeRules
+
+if TYPE_CHECKING:
+    from resource_server._protocol.jose import SigningKey
 
 _URLS = (
     "issuer",
@@ -54,6 +66,14 @@ class Settings(AskingOptions, TokenOptions, MemoryOptions, BindingOptions, Resou
 
     model_config = SettingsConfigDict(env_prefix=ENV_PREFIX, extra="forbid", frozen=True, hide_input_in_errors=True)
 
+    authorization_servers: Annotated[
+        tuple[AuthorizationServer, ...] | Resolver | BlockingResolver, PlainValidator(read_authorization_servers)
+    ] = Field(
+        default=(),
+        description="In place of `issuer`: a list of authorization servers, each with its own options, or a function "
+        "that finds one by its issuer.",
+    )
+
     @classmethod
     def settings_customise_sources(
         cls,
@@ -68,16 +88,25 @@ class Settings(AskingOptions, TokenOptions, MemoryOptions, BindingOptions, Resou
 
     @model_validator(mode="after")
     def _judge_together(self) -> Self:
+        if self.authorization_servers:
+            return self._judge_several()
+        if "issuer" not in self.model_fields_set:
+            raise ValueError(f"issuer: is required (in the environment: {ENV_PREFIX}ISSUER)")
         self._judge_urls()
-        if self.strategy != "jwks" and (not self.client_id or not self.client_secret):
-            raise ValueError(f"strategy {self.strategy!r} introspects, which needs client_id and client_secret")
+        if introspection_client(self) is None and self.strategy != "jwks":
+            raise ValueError(
+                f"strategy {self.strategy!r} introspects, which needs client_id and client_secret, or another "
+                "client_auth_method with what it takes"
+            )
         if self.strategy != "introspect" and not self.audience:
             raise ValueError(f"strategy {self.strategy!r} verifies JWTs, which needs audience (RFC 9068 section 4)")
         if (self.strategy, self.token_format) == ("jwks", "opaque"):
             raise ValueError("token_format 'opaque' leaves nothing to accept: strategy 'jwks' verifies JWTs only")
         self._judge_binding()
+        self._metadata_key()
         if self.encrypted_tokens != "off" and self.decryption_key is None:
             raise ValueError(f"encrypted_tokens {self.encrypted_tokens!r} needs decryption_key")
+        self.decryption()
         if self.cache_url is not None and not (self.cache_secret or self.client_secret):
             raise ValueError("cache_url needs cache_secret, where there is no client_secret to make it from")
         if self.cache_url is not None and self.cache_timeout > self.timeout / 2:
@@ -94,10 +123,23 @@ class Settings(AskingOptions, TokenOptions, MemoryOptions, BindingOptions, Resou
         if (self.certificate_header is None) != (not self.trusted_proxies):
             raise ValueError("certificate_header and trusted_proxies need each other")
 
+    def _judge_several(self) -> Self:
+        """Judge what is said for all; what is said of each is judged with it, for it is used with it only."""
+        if "issuer" in self.model_fields_set:
+            raise ValueError("issuer and authorization_servers exclude each other: name it in the list")
+        self._judge_urls()
+        self._judge_binding()
+        self._metadata_key()
+        if not callable(self.authorization_servers):
+            problem = ambiguity([unit.mark() for unit in self.units()])
+            if problem is not None:
+                raise ValueError(f"authorization_servers: {problem}")
+        return self
+
     def _judge_urls(self) -> None:
         for name in _URLS:
             url = getattr(self, name)
-            if url is None:
+            if url is None or name not in self.model_fields_set:
                 continue
             problem = url_problem(url, allow_insecure_http=self.allow_insecure_http, allow_query=name not in _BARE)
             if problem is not None:
@@ -112,13 +154,15 @@ class Settings(AskingOptions, TokenOptions, MemoryOptions, BindingOptions, Resou
             TypeError: an option does not exist.
             ConfigurationError: a value is not acceptable; the message names the option and the value.
         """
-        unknown = sorted(set(options) - set(cls.model_fields))
-        if unknown:
-            raise TypeError(f"ResourceServer has no option {', '.join(map(repr, unknown))}")
         try:
+            _refuse_unknown(options, cls.model_fields)
             return cls(**options)
         except ValidationError as error:
-            raise configuration_error(error, options) from None
+            secrets = {name for name, field in cls.model_fields.items() if "SecretStr" in str(field.annotation)}
+            secrets.add("authorization_servers")  # there may be some in it
+            raise configuration_error(error, options, frozenset(secrets)) from None
+        finally:
+            options.clear()  # or what is raised would show the secrets among them, in the variables of this frame
 
     @classmethod
     def from_env(
@@ -149,8 +193,43 @@ class Settings(AskingOptions, TokenOptions, MemoryOptions, BindingOptions, Resou
             raise ConfigurationError(f"the configuration cannot be read: {error}") from None
         unknown = sorted(set(found) - set(cls.model_fields))
         if unknown:
+            found.clear()
+            overrides.clear()
             raise ConfigurationError(f"unknown option {', '.join(map(repr, unknown))} in a configuration file")
-        return cls.build(**(found | overrides))
+        try:
+            return cls.build(**(found | overrides))
+        finally:
+            found.clear()  # as in build
+            overrides.clear()
+
+    def unit(self, server: AuthorizationServer) -> Settings:
+        """Return the options of one of several authorization servers: its own, and what is said for all.
+
+        Raises:
+            ConfigurationError: they are not acceptable together.
+        """
+        shared = self.model_dump(exclude_unset=True, exclude={"authorization_servers"})
+        try:
+            return Settings.build(**{**shared, **server.options})
+        except ConfigurationError as error:
+            raise ConfigurationError(f"authorization server {server.issuer!r}: {error}") from None
+
+    def units(self) -> tuple[Settings, ...]:
+        """Return the options of each authorization server that is known by configuration."""
+        if callable(self.authorization_servers):
+            return ()
+        return tuple(map(self.unit, self.authorization_servers)) or (self,)
+
+    @property
+    def issuers(self) -> tuple[str, ...]:
+        """The issuers that are known by configuration."""
+        if callable(self.authorization_servers):
+            return ()
+        return tuple(server.issuer for server in self.authorization_servers) or (self.issuer,)
+
+    def mark(self) -> Mark:
+        """Reduce the options of one authorization server to what its tokens can be told by."""
+        return Mark(self.issuer, self._shape(), self.token_prefix, self.encrypted_tokens != "off")
 
     def policy(self) -> Policy:
         """Reduce the options to those that decide about tokens."""
@@ -163,7 +242,8 @@ class Settings(AskingOptions, TokenOptions, MemoryOptions, BindingOptions, Resou
         return Policy(
             issuer=self.issuer,
             strategy=self.strategy,
-            client=self._client(),
+            client=introspection_client(self),
+            token_client=token_client(self),
             introspection_rules=rules,
             jwt_rules=ClaimRules(
                 issuer=self.issuer,
@@ -177,7 +257,9 @@ class Settings(AskingOptions, TokenOptions, MemoryOptions, BindingOptions, Resou
             jwks_uri=self.jwks_uri,
             token_endpoint=self.token_endpoint,
             signed_introspection=self.signed_introspection,
+            shows_certificate=self.client_certificate_file is not None or "tls" in (self.client_auth_method or ""),
             encrypted_tokens=self.encrypted_tokens,
+            decryption=self.decryption(),
             own_names=frozenset(name for name in (*self.audience, self.client_id, self.resource) if name is not None),
             leeway=self.leeway,
             retries=self.retries,
@@ -193,6 +275,22 @@ class Settings(AskingOptions, TokenOptions, MemoryOptions, BindingOptions, Resou
             rate_limit=self.rate_limit,
             rate_limit_burst=self.rate_limit_burst,
         )
+
+    def decryption(self) -> Decryption | None:
+        """Read our keys for what is encrypted.
+
+        Raises:
+            ValueError: they are none.
+        """
+        if self.decryption_key is None:
+            return None
+        from resource_server._protocol.jose import read_decryption_keys  # noqa: PLC0415 - loads cryptography
+
+        keys = read_decryption_keys(self.decryption_key.get_secret_value())
+        if isinstance(keys, tuple):
+            allowed = frozenset(self.decryption_algorithms), frozenset(self.content_encryption_algorithms)
+            return Decryption(keys, *allowed)
+        raise ValueError(f"decryption_key {keys}")
 
     def possession(self) -> PossessionRules:
         """Reduce the options to what is demanded of the sender of a token."""
@@ -216,6 +314,26 @@ class Settings(AskingOptions, TokenOptions, MemoryOptions, BindingOptions, Resou
         """Reduce the options to which scopes a granted one includes."""
         return ScopeRules(self.scope_strategy, tuple((name, *implied) for name, implied in self.implied_scopes.items()))
 
+    def protected_resource(self) -> ProtectedResource | None:
+        """Reduce the options to what we say of ourselves; ``None`` without ``resource``."""
+        if self.resource is None:
+            return None
+        methods = {"header": True, "body": self.form_token, "query": self.query_token}
+        metadata = ResourceMetadata(
+            resource=self.resource,
+            authorization_servers=self.issuers,
+            scopes_supported=self.scopes_supported,
+            bearer_methods_supported=tuple(name for name, taken in methods.items() if taken),
+            resource_name=self.resource_name,
+            resource_documentation=self.resource_documentation,
+            resource_policy_uri=self.resource_policy_uri,
+            resource_tos_uri=self.resource_tos_uri,
+            tls_client_certificate_bound_access_tokens=self.mtls != "off",
+            dpop_signing_alg_values_supported=() if self.dpop == "off" else self.dpop_algorithms,
+            dpop_bound_access_tokens_required=self.dpop == "required",
+        )
+        return ProtectedResource(metadata, self._metadata_key())
+
     @property
     def base_url(self) -> str | None:
         """What the paths we serve are appended to, as clients see it; without a final slash."""
@@ -224,9 +342,27 @@ class Settings(AskingOptions, TokenOptions, MemoryOptions, BindingOptions, Resou
         return None if self.resource is None else "://".join(urlsplit(self.resource)[:2])
 
     @property
+    def certificate_files(self) -> tuple[str, str | None] | None:
+        """The certificate we show to the authorization server, and its key where that has a file of its own."""
+        key = self.client_certificate_key_file
+        if self.client_certificate_file is None:
+            return None
+        return str(self.client_certificate_file), None if key is None else str(key)
+
+    @property
     def resource_metadata(self) -> str | None:
         """The URL of our metadata (RFC 9728 section 3.1)."""
         return None if self.resource is None else metadata_url(self.resource)
+
+    def _metadata_key(self) -> SigningKey | None:
+        if self.metadata_key is None:
+            return None
+        from resource_server._protocol.jose import read_signing_key  # noqa: PLC0415 - loads cryptography
+
+        key = read_signing_key(self.metadata_key.get_secret_value())
+        if isinstance(key, str):
+            raise ConfigurationError(f"metadata_key {key}")
+        return key
 
     def _nonce_secret(self) -> bytes:
         if self.dpop_secret is not None:
@@ -254,9 +390,8 @@ class Settings(AskingOptions, TokenOptions, MemoryOptions, BindingOptions, Resou
             kind = "jwt"  # nobody could verify anything else
         return TokenShape(kind, frozenset(self.algorithms), pattern)
 
-    def _client(self) -> ClientCredentials | None:
-        if self.client_id is None or self.client_secret is None:
-            return None
-        return ClientCredentials(
-            self.client_id, self.client_secret.get_secret_value(), self.client_auth_method or "client_secret_basic"
-        )
+
+def _refuse_unknown(options: Iterable[str], known: Iterable[str]) -> None:
+    unknown = sorted(set(options) - set(known))
+    if unknown:
+        raise TypeError(f"ResourceServer has no option {', '.join(map(repr, unknown))}")

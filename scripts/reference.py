@@ -33,12 +33,25 @@ _ROLE = re.compile(r":\w+:`~?(?:\w+\.)*(?=\w+`)")
 
 OPTIONS: dict[str, tuple[str, ...]] = {
     "The authorization server": (
-        "issuer", "introspection_endpoint", "jwks_uri", "client_id", "client_secret", "client_auth_method",
+        "issuer", "authorization_servers", "introspection_endpoint", "jwks_uri", "token_endpoint", "token_prefix",
+    ),
+    "Who we are to it": (
+        "client_id", "client_secret", "client_auth_method", "client_key", "client_assertion_audience",
+        "client_certificate_file", "client_certificate_key_file", "bearer_token", "bearer_token_file",
     ),
     "What makes a token good": (
         "audience", "require_audience", "strategy", "jwt_profile", "algorithms", "scope_claims", "leeway",
         "cross_check",
     ),
+    "What is signed and encrypted for us": (
+        "signed_introspection", "encrypted_tokens", "decryption_key", "decryption_algorithms",
+        "content_encryption_algorithms",
+    ),
+    "Tokens bound to a key or a certificate": (
+        "dpop", "external_url", "dpop_algorithms", "dpop_window", "dpop_nonce", "dpop_secret", "dpop_replay",
+        "dpop_replay_size", "mtls", "certificate_header", "trusted_proxies", "sender_constrained",
+    ),
+    "Scopes": ("scope_strategy", "implied_scopes"),
     "What is remembered": (
         "cache_ttl", "negative_cache_ttl", "cache_size", "negative_cache_size", "revocation_memory",
     ),
@@ -52,6 +65,10 @@ OPTIONS: dict[str, tuple[str, ...]] = {
         "rate_limited_status",
     ),
     "Where a token may stand": ("max_token_length", "query_token", "form_token"),
+    "What we say of ourselves": (
+        "resource", "resource_name", "resource_documentation", "resource_policy_uri", "resource_tos_uri",
+        "scopes_supported", "metadata_key",
+    ),
     "How a refusal looks": ("realm", "error_format", "verbose_errors"),
     "Connections": ("allow_insecure_http", "ca_file", "trust_env"),
 }  # fmt: skip
@@ -61,6 +78,7 @@ NAMES: dict[str, dict[str, tuple[str, ...]]] = {
     "Judging requests": {
         "resource_server.server": ("ResourceServer",),
         "resource_server.blocking": ("BlockingResourceServer",),
+        "resource_server._options.authorization_server": ("AuthorizationServer",),
         "resource_server.settings": ("Settings",),
         "resource_server._protocol.messages": ("RequestParts",),
         "resource_server._validation.state": ("Clock",),
@@ -76,7 +94,8 @@ NAMES: dict[str, dict[str, tuple[str, ...]]] = {
     "Refusals": {
         "resource_server.errors": (
             "ResourceServerError", "BearerTokenError", "MissingToken", "InvalidRequest", "InvalidToken",
-            "InsufficientScope", "VerificationUnavailable", "TooManyTokens", "SecurityEventRefused",
+            "InvalidDPoPProof", "UseDPoPNonce", "InsufficientUserAuthentication", "InsufficientScope",
+            "VerificationUnavailable", "TooManyTokens", "SecurityEventRefused",
             "ConfigurationError",
         ),
         "resource_server._protocol.challenge": ("Challenge", "parse_challenges"),
@@ -138,6 +157,7 @@ _TYPES = {
     "boolean": "`true` or `false`",
     "integer": "whole number",
     "number": "number",
+    "object": "a list of texts for each name",
     "string": "text",
 }
 
@@ -169,6 +189,8 @@ def _option(name: str, member: dict[str, Any]) -> str:
 
 
 def _kind(member: dict[str, Any]) -> str:
+    if "type" not in member and "anyOf" not in member:
+        return "a list of tables, or a function"
     [chosen] = [kind for kind in member.get("anyOf", [member]) if kind["type"] != "null"]
     if "enum" in chosen:
         return " or ".join(f"`{value}`" for value in chosen["enum"])
@@ -181,10 +203,10 @@ def _bounds(member: dict[str, Any]) -> str:
 
 
 def _default(name: str, member: dict[str, Any]) -> str:
-    if name in Settings.model_json_schema()["required"]:
-        return "required"
+    if name == "issuer":
+        return "required, unless there are `authorization_servers`"
     default = member["default"]
-    if default in (None, []):
+    if default in (None, [], {}):
         return "no default"
     shown = [default] if not isinstance(default, list) else default
     return "default " + ", ".join(f"`{item if isinstance(item, str) else json.dumps(item)}`" for item in shown)

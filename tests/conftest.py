@@ -1,4 +1,8 @@
-"""What holds for every test: the event loop, the random examples, no silent skip, and no network but the loopback."""
+"""What holds for every test: the event loop, the random examples, no silent skip, no network but the loopback.
+
+And no secret in what the library logs or raises: see ``tests/support/keeping.py``, and ``tests/support/secrecy.py``
+for the secrets that each test has brought along.
+"""
 
 from __future__ import annotations
 
@@ -10,8 +14,13 @@ from typing import TYPE_CHECKING, Any
 import hypothesis
 import pytest
 
+from tests.support import wiretap
+from tests.support.keeping import secrets_are_kept
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
+
+__all__ = ["secrets_are_kept"]
 
 # The same examples in every run and on every machine; `--hypothesis-profile=explore` goes looking for new ones.
 hypothesis.settings.register_profile(
@@ -19,6 +28,30 @@ hypothesis.settings.register_profile(
 )
 hypothesis.settings.register_profile("explore", deadline=None, max_examples=2000)
 hypothesis.settings.load_profile("default")
+
+
+wiretap.lay()
+
+
+@pytest.fixture(autouse=True)
+def no_secret_is_seen(request: pytest.FixtureRequest) -> Generator[None]:
+    """Find no secret of the test in anything that others can read: logs, responses, events, texts, exceptions."""
+    if "mock_as" in request.path.parts:
+        yield  # nothing there goes through the resource server
+        return
+    with wiretap.listening() as ledger:
+        yield
+    request.node.user_properties.append(("secrets", len(ledger.secrets)))
+    leaks = ledger.leaks()
+    if leaks:
+        pytest.fail("\n".join(leaks), pytrace=False)
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """Say how many secrets were looked for in how many tests."""
+    reports = [report for found in terminalreporter.stats.values() for report in found if hasattr(report, "when")]
+    counts = [dict(report.user_properties)["secrets"] for report in reports if "secrets" in dict(report.user_properties)]
+    terminalreporter.write_line(f"{sum(counts)} secrets were looked for in {len(counts)} tests")
 
 
 @pytest.fixture(scope="session")

@@ -18,12 +18,27 @@ from resource_server import (
     MissingToken,
     ResourceServerError,
     SecurityEventRefused,
+    TokenExchangeRefused,
     VerificationUnavailable,
 )
 from resource_server._protocol.grammar import is_error_text
-from resource_server.errors import EventRefusal, Reason
+from resource_server.errors import (
+    EventRefusal,
+    InsufficientUserAuthentication,
+    InvalidDPoPProof,
+    Reason,
+    UseDPoPNonce,
+)
 
-REFUSALS = [MissingToken, InvalidRequest, InvalidToken, InsufficientScope]
+REFUSALS: list[type[BearerTokenError]] = [
+    MissingToken,
+    InvalidRequest,
+    InvalidToken,
+    InvalidDPoPProof,
+    UseDPoPNonce,
+    InsufficientUserAuthentication,
+    InsufficientScope,
+]
 EACH = pytest.mark.parametrize("kind", REFUSALS, ids=lambda kind: kind.__name__)
 
 
@@ -34,6 +49,9 @@ EACH = pytest.mark.parametrize("kind", REFUSALS, ids=lambda kind: kind.__name__)
         (MissingToken, 401, None),
         (InvalidRequest, 400, "invalid_request"),
         (InvalidToken, 401, "invalid_token"),
+        (InvalidDPoPProof, 401, "invalid_dpop_proof"),
+        (UseDPoPNonce, 401, "use_dpop_nonce"),
+        (InsufficientUserAuthentication, 401, "insufficient_user_authentication"),
         (InsufficientScope, 403, "insufficient_scope"),
     ],
 )
@@ -60,7 +78,13 @@ def test_tree() -> None:
     assert issubclass(ConfigurationError, ValueError)
     assert not issubclass(VerificationUnavailable, BearerTokenError)
     leaves = {kind for kind in ResourceServerError.__subclasses__() if kind.__module__ == "resource_server.errors"}
-    assert leaves == {BearerTokenError, VerificationUnavailable, SecurityEventRefused, ConfigurationError}
+    assert leaves == {
+        BearerTokenError,
+        VerificationUnavailable,
+        SecurityEventRefused,
+        TokenExchangeRefused,
+        ConfigurationError,
+    }
     assert {kind for kind in BearerTokenError.__subclasses__() if kind.__module__ == "resource_server.errors"} == set(
         REFUSALS
     )

@@ -16,15 +16,19 @@ ROOT = Path(__file__).parents[1]
 PUBLIC = """
 ANY_TOKEN
 Assurance
+AuthorizationServer
 BearerTokenError
 BlockingResourceServer
 Challenge
 Check
 Clock
 ConfigurationError
+Detail
 Event
 Health
 InsufficientScope
+InsufficientUserAuthentication
+InvalidDPoPProof
 InvalidRequest
 InvalidToken
 Lease
@@ -39,11 +43,15 @@ ResourceServerError
 Scopes
 SecurityEventRefused
 Settings
+TokenExchangeRefused
+TokenExchangeUnavailable
 TooManyTokens
+UseDPoPNonce
 VerificationUnavailable
 all_of
 any_of
 authorize
+detail
 parse_challenges
 """
 

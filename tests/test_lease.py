@@ -386,7 +386,7 @@ async def test_a_mistake_of_ours_ends_it(monkeypatch: pytest.MonkeyPatch) -> Non
         async def fail(*_: Any) -> Any:
             raise ZeroDivisionError
 
-        monkeypatch.setattr(ResourceServer, "authenticate", fail)
+        monkeypatch.setattr(ResourceServer, "revalidate", fail)
         play.time.advance(5)
         assert await ended(lease) == "unavailable"
     gc.collect()

@@ -11,8 +11,8 @@ import pytest
 from pydantic import SecretStr
 
 from resource_server import ConfigurationError, ResourceServer, Settings
+from resource_server._options.keywords import Options
 from resource_server._sources import ENV_PREFIX
-from resource_server.settings import Options
 from tests.support.sockets import certificate
 
 ISSUER = "https://as.example.com"
@@ -20,7 +20,42 @@ SECRET = "canary-client-secret"
 NEEDED: dict[str, Any] = {"issuer": ISSUER, "audience": "https://rs.example.com", "client_id": "rs"}
 COMPLETE: dict[str, Any] = NEEDED | {"client_secret": SECRET}
 DEFAULTS: dict[str, Any] = {
-    "client_auth_method": "client_secret_basic",
+    "authorization_servers": (),
+    "client_auth_method": None,
+    "client_key": None,
+    "client_assertion_audience": "issuer",
+    "client_certificate_file": None,
+    "client_certificate_key_file": None,
+    "bearer_token": None,
+    "bearer_token_file": None,
+    "token_endpoint": None,
+    "signed_introspection": "off",
+    "encrypted_tokens": "off",
+    "decryption_key": None,
+    "decryption_algorithms": ("ECDH-ES", "ECDH-ES+A128KW", "ECDH-ES+A256KW", "RSA-OAEP-256"),
+    "content_encryption_algorithms": ("A128GCM", "A256GCM", "A128CBC-HS256", "A256CBC-HS512"),
+    "token_prefix": None,
+    "scope_strategy": "exact",
+    "implied_scopes": {},
+    "dpop": "off",
+    "dpop_algorithms": ("ES256", "ES384", "ES512", "Ed25519", "EdDSA", "PS256", "RS256"),
+    "dpop_window": 60.0,
+    "dpop_nonce": False,
+    "dpop_secret": None,
+    "dpop_replay": None,
+    "dpop_replay_size": 100_000,
+    "mtls": "off",
+    "certificate_header": None,
+    "trusted_proxies": (),
+    "sender_constrained": False,
+    "resource": None,
+    "external_url": None,
+    "resource_name": None,
+    "resource_documentation": None,
+    "resource_policy_uri": None,
+    "resource_tos_uri": None,
+    "scopes_supported": (),
+    "metadata_key": None,
     "introspection_endpoint": None,
     "jwks_uri": None,
     "strategy": "introspect_then_jwks",
@@ -337,3 +372,10 @@ def test_a_missing_option_is_told_with_its_variable() -> None:
     """The first error most people see says what to set, in either way of setting it."""
     with pytest.raises(ConfigurationError, match=r"issuer: is required .*RESOURCE_SERVER_ISSUER"):
         Settings.build(audience="api")
+
+
+@pytest.mark.rfc("6750-3-d")
+@pytest.mark.parametrize("table", [{"a b": ["c"]}, {"a": ["b c"]}, {"a": ['"']}, {"": ["a"]}, {"a": ["é"]}, "=a"])
+def test_scopes_that_are_none(table: Any) -> None:
+    """RFC 6749 §3.3: what could never be granted includes nothing, and is not included."""
+    assert "implied_scopes" in refusal(implied_scopes=table)

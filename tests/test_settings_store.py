@@ -65,7 +65,7 @@ def test_missing_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     def without_redis(name: str) -> ModuleSpec | None:
         return None if name == "redis" else find(name)
 
-    monkeypatch.setattr("resource_server.settings.find_spec", without_redis)
+    monkeypatch.setattr("resource_server._options.memory.find_spec", without_redis)
     with pytest.raises(ConfigurationError, match=r"resource-server\[valkey\]"):
         build()
     assert build(cache_url=None).vault() is None

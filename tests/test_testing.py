@@ -3,14 +3,27 @@
 import logging
 import time
 from contextlib import suppress
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 
 import httpx
 import pytest
 from fastapi import FastAPI
 
-from resource_server import Assurance, Clock, ConfigurationError, InvalidToken, Principal, RequestParts, ResourceServer
+from resource_server import (
+    Assurance,
+    BearerTokenError,
+    Clock,
+    ConfigurationError,
+    InvalidToken,
+    Principal,
+    RequestParts,
+    Requirement,
+    ResourceServer,
+)
+from resource_server._options.authorization_server import AuthorizationServer
+from resource_server.errors import Scheme
 from resource_server.fastapi import install, require
+from resource_server.requirements import detail
 from resource_server.testing import assert_challenge, principal_override
 from tests.support.fastapi_app import AUDIENCE, ISSUER, READER, ScriptedAS
 
@@ -69,7 +82,7 @@ async def test_requirements_are_judged() -> None:
         with principal_override(server, scopes="read", exp=time.time() - 1):
             assert_challenge(await client.get("/me"), status=401, error="invalid_token")
         with principal_override(server, scopes="read", cnf={"jkt": "thumbprint"}):
-            assert_challenge(await client.get("/me"), status=401, error="invalid_token")
+            assert (await client.get("/me")).status_code == 200  # a proof belongs to the token
 
 
 @pytest.mark.anyio
@@ -164,6 +177,10 @@ def response(challenge: str | None, status: int = 401) -> httpx.Response:
         ('Bearer realm="a"', {"error": "invalid_token"}, "error is None, not invalid_token"),
         ('Bearer realm="a", error="invalid_token"', {}, "error is invalid_token, not None"),
         ('Bearer realm="a", scope="read"', {"scope": "write"}, "scope is 'read', not 'write'"),
+        ('Bearer realm="a"', {"scheme": "DPoP"}, "not exactly one DPoP challenge"),
+        ('DPoP algs="ES256", DPoP algs="ES256"', {"scheme": "DPoP"}, "not exactly one DPoP challenge"),
+        ("Bearer realm=a, DPoP", {"scheme": "DPoP"}, "a DPoP challenge needs a parameter"),
+        ('DPoP error="use_dpop_nonce", Bearer realm="a"', {"scheme": "DPoP"}, "error is use_dpop_nonce, not None"),
         ('Bearer realm="a"', {"scope": "write"}, "scope is '', not 'write'"),
     ],
 )
@@ -177,3 +194,52 @@ def test_scopes_in_any_order() -> None:
     """Scopes are a set: their order is no reason to fail."""
     found = assert_challenge(response('Bearer realm="a", scope="b a"'), scope="a b")
     assert found.params["scope"] == "b a"
+
+
+@pytest.mark.rfc("9449-7.2-c", "9110-11.6.1-b")
+def test_several_challenges() -> None:
+    """RFC 9449 §7.2: of several challenges the one of the scheme in question is judged, wherever it stands."""
+    both = response('DPoP realm="a", algs="ES256 RS256", error="use_dpop_nonce", Bearer realm="b", scope="read"')
+    dpop = assert_challenge(both, status=401, error="use_dpop_nonce", scheme="DPoP")
+    assert (dpop.scheme, dpop.params["algs"], dpop.params["realm"]) == ("dpop", "ES256 RS256", "a")
+    assert assert_challenge(both, scope="read").params["realm"] == "b"
+
+
+@pytest.mark.anyio
+@pytest.mark.rfc("9449-7.2-c")
+async def test_challenges_with_proofs() -> None:
+    """RFC 9449 §7.2: where both schemes are offered, each challenge can be looked at."""
+    async with api(ScriptedAS().server(dpop="optional", resource="https://api.example.test")) as client:
+        for scheme in get_args(Scheme):
+            assert_challenge(await client.get("/me"), status=401, scope="read", scheme=scheme)
+
+
+@pytest.mark.anyio
+async def test_override_of_the_rest() -> None:
+    """How the user authenticated and what was granted in detail are claims like any other, and are judged."""
+    server = ScriptedAS().server()
+    wanted = Requirement(acr_values=("gold",), max_age=300, details=(detail("payment", amount=5),))
+    details = [{"type": "payment", "amount": 5}]
+    claims: dict[str, Any] = {"acr": "gold", "auth_time": time.time(), "authorization_details": details}
+    with principal_override(server, **claims) as principal:
+        assert await server.authenticate(NO_TOKEN, wanted) == principal
+    for name in claims:
+        others = {other: value for other, value in claims.items() if other != name}
+        with principal_override(server, **others), pytest.raises(BearerTokenError):
+            await server.authenticate(NO_TOKEN, wanted)
+
+
+@pytest.mark.anyio
+async def test_override_with_several_issuers() -> None:
+    """With several authorization servers the principal is the first one's, or that of the one that is named."""
+    first, second = "https://a.example.test", "https://b.example.test"
+    several = [AuthorizationServer(issuer=issuer, token_format="jwt") for issuer in (first, second)]
+    options: dict[str, Any] = {"authorization_servers": several, "client_id": "rs", "client_secret": "secret-canary"}
+    server = ResourceServer(audience=AUDIENCE, **options)
+    with principal_override(server) as principal:
+        assert (principal.issuer, principal.audience) == (first, (AUDIENCE,))
+        assert await server.authenticate(NO_TOKEN) == principal
+    with principal_override(server, iss=second) as principal:
+        assert principal.issuer == second
+    with pytest.raises(ConfigurationError, match="wrong_issuer"), principal_override(server, iss=ISSUER):
+        pass

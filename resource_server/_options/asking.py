@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import ssl
 from pathlib import Path
+from typing import Self
 
-from pydantic import BaseModel, Field, SecretStr, field_validator
+from pydantic import BaseModel, Field, SecretStr, field_validator, model_validator
 
 from resource_server._options.words import Mode, Words
 from resource_server._protocol.client_auth import AssertionAudience, ClientAuthMethod
+from resource_server._protocol.grammar import TOKEN68
+from resource_server._protocol.jwe import CONTENT_ENCRYPTION_ALGORITHMS, DECRYPTION_ALGORITHMS
+from resource_server._validation.own_token import read_token
 from resource_server._validation.state import Strategy
 
 
 class AskingOptions(BaseModel):
     """How the authorization server is asked."""
 
-    issuer: str = Field(description="The authorization server's issuer URL, to the letter.")
+    issuer: str = Field(default="", description="The authorization server's issuer URL, to the letter.")
     client_id: str | None = Field(default=None, description="Our client identifier at the introspection endpoint.")
     client_secret: SecretStr | None = Field(default=None, description="Our client secret.")
     client_auth_method: ClientAuthMethod | None = Field(
@@ -83,11 +87,69 @@ class AskingOptions(BaseModel):
     ca_file: Path | None = Field(default=None, description="PEM file of the certificates to trust instead.")
     trust_env: bool = Field(default=False, description="Take proxies and certificates from the environment.")
 
+    @field_validator("client_key")
+    @classmethod
+    def _usable_key(cls, key: SecretStr | None) -> SecretStr | None:
+        if key is not None:
+            from resource_server._protocol.jose import read_signing_key  # noqa: PLC0415 - cryptography, for who has one
+
+            found = read_signing_key(key.get_secret_value())
+            if isinstance(found, str):
+                raise ValueError(found)
+        return key
+
+    @field_validator("bearer_token")
+    @classmethod
+    def _sendable_token(cls, token: SecretStr | None) -> SecretStr | None:
+        if token is not None and not TOKEN68.fullmatch(token.get_secret_value().encode()):
+            raise ValueError("is not an access token")
+        return token
+
+    @field_validator("bearer_token_file")
+    @classmethod
+    def _file_with_a_token(cls, file: Path | None) -> Path | None:
+        if file is not None and read_token(file) is None:
+            raise ValueError("is not a file with an access token")
+        return file
+
+    @field_validator("decryption_algorithms")
+    @classmethod
+    def _known_decryption_algorithms(cls, algorithms: tuple[str, ...]) -> tuple[str, ...]:
+        return _some_of(DECRYPTION_ALGORITHMS, algorithms)
+
+    @field_validator("content_encryption_algorithms")
+    @classmethod
+    def _known_content_encryption_algorithms(cls, algorithms: tuple[str, ...]) -> tuple[str, ...]:
+        return _some_of(CONTENT_ENCRYPTION_ALGORITHMS, algorithms)
+
     @field_validator("ca_file")
     @classmethod
     def _usable_certificates(cls, ca_file: Path | None) -> Path | None:
-        try:
-            ssl.create_default_context(cafile=ca_file)
-        except OSError:
-            raise ValueError("is not a file of PEM certificates") from None
+        if ca_file is not None:
+            try:
+                ssl.create_default_context(cafile=ca_file)
+            except OSError:
+                raise ValueError("is not a file of PEM certificates") from None
         return ca_file
+
+    @model_validator(mode="after")
+    def _usable_client_certificate(self) -> Self:
+        file, key_file = self.client_certificate_file, self.client_certificate_key_file
+        if file is None:
+            if key_file is not None:
+                raise ValueError("client_certificate_key_file needs client_certificate_file")
+            return self
+        try:
+            ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_cert_chain(file, key_file, password="")
+        except OSError:
+            named = f"client_certificate_file '{file}'" + (
+                "" if key_file is None else f" with client_certificate_key_file '{key_file}'"
+            )
+            raise ValueError(f"{named} must be PEM: a certificate, and its private key, not encrypted") from None
+        return self
+
+
+def _some_of(known: tuple[str, ...], algorithms: tuple[str, ...]) -> tuple[str, ...]:
+    if not algorithms or not set(algorithms) <= set(known):
+        raise ValueError(f"must be some of {', '.join(known)}")
+    return algorithms

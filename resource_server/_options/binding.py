@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from ipaddress import ip_network
 from typing import Literal
 
@@ -10,7 +11,8 @@ from pydantic import BaseModel, Field, SecretStr, field_validator
 from resource_server._options.words import Count, Mode, Words
 from resource_server._protocol.jwks import ALGORITHMS
 
-_SYMBOLS = "!#$%&'*+-.^_`|~"
+_FIELD_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+\-.^_`|~]+")
+"""A token of RFC 9110 section 5.6.2."""
 
 
 class BindingOptions(BaseModel):
@@ -65,7 +67,7 @@ class BindingOptions(BaseModel):
     @field_validator("certificate_header")
     @classmethod
     def _field_name(cls, name: str | None) -> str | None:
-        if name is not None and not (name.isascii() and all(char.isalnum() or char in _SYMBOLS for char in name)):
+        if name is not None and not _FIELD_NAME.fullmatch(name):
             raise ValueError("is not the name of a header field")
         return name
 

@@ -2,71 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from pathlib import Path
-from typing import Literal, TypedDict
+from collections.abc import Mapping, Sequence
+from typing import Literal
 
+from resource_server._options.authorization_server import AuthorizationServer, BlockingResolver, Resolver
+from resource_server._options.issuer_keywords import IssuerOptions
 from resource_server._options.words import Mode
-from resource_server._protocol.client_auth import AssertionAudience, ClientAuthMethod
-from resource_server._protocol.jwt_access_token import JWTProfile
 from resource_server._protocol.problem import ErrorFormat
-from resource_server._protocol.shape import TokenFormat
-from resource_server._validation.state import Strategy
 from resource_server.requirements import ScopeStrategy
-
-
-class IssuerOptions(TypedDict, total=False):
-    """What can be said of one authorization server, for type checkers; see :class:`resource_server.Settings`."""
-
-    issuer: str
-    audience: str | tuple[str, ...] | list[str]
-    client_id: str
-    client_secret: str
-    client_auth_method: ClientAuthMethod
-    client_key: str
-    client_assertion_audience: AssertionAudience
-    client_certificate_file: str | Path
-    client_certificate_key_file: str | Path
-    bearer_token: str
-    bearer_token_file: str | Path
-    introspection_endpoint: str
-    jwks_uri: str
-    token_endpoint: str
-    strategy: Strategy
-    signed_introspection: Mode
-    encrypted_tokens: Mode
-    decryption_key: str
-    decryption_algorithms: tuple[str, ...] | list[str]
-    content_encryption_algorithms: tuple[str, ...] | list[str]
-    cache_ttl: float
-    negative_cache_ttl: float
-    cache_size: int
-    negative_cache_size: int
-    stale_if_error: float
-    fallback_max_age: float
-    fallback_on_configuration_fault: bool
-    timeout: float
-    retries: int
-    max_concurrent_calls: int
-    revocation_memory: float
-    token_format: TokenFormat
-    token_pattern: str
-    token_prefix: str
-    rate_limit: float
-    rate_limit_burst: int
-    jwt_profile: JWTProfile
-    algorithms: tuple[str, ...] | list[str]
-    require_audience: bool
-    scope_claims: tuple[str, ...] | list[str]
-    cross_check: bool
-    allow_insecure_http: bool
-    ca_file: str | Path
-    trust_env: bool
 
 
 class Options(IssuerOptions, total=False):
     """The keywords of :class:`~resource_server.ResourceServer`, for type checkers; see :class:`Settings` for each."""
 
+    authorization_servers: Sequence[AuthorizationServer] | Resolver | BlockingResolver
     unavailable_status: Literal[401, 503]
     leeway: float
     cache_url: str

@@ -7,6 +7,7 @@ import re
 from pydantic import BaseModel, Field, field_validator
 
 from resource_server._options.words import Count, ImpliedScopes, Seconds, Words
+from resource_server._protocol.grammar import is_scope_token
 from resource_server._protocol.jwks import ALGORITHMS
 from resource_server._protocol.jwt_access_token import JWTProfile
 from resource_server._protocol.shape import TokenFormat
@@ -47,7 +48,7 @@ class TokenOptions(BaseModel):
         "`orders:read`; with `wildcard` `orders.*` does.",
     )
     implied_scopes: ImpliedScopes = Field(
-        default_factory=dict[str, tuple[str, ...]],
+        default={},
         description="Scopes that a granted one includes besides, as `admin=read,write;writer=read`.",
     )
 
@@ -58,6 +59,13 @@ class TokenOptions(BaseModel):
         if unknown or not algorithms:
             raise ValueError(f"must be some of {', '.join(ALGORITHMS)}")
         return algorithms
+
+    @field_validator("implied_scopes")
+    @classmethod
+    def _scope_tokens_only(cls, table: dict[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
+        if not all(is_scope_token(scope) for name, implied in table.items() for scope in (name, *implied)):
+            raise ValueError("must be scope tokens")
+        return table
 
     @field_validator("token_pattern")
     @classmethod

@@ -11,7 +11,7 @@ from urllib.parse import unquote_to_bytes
 
 from resource_server._protocol.grammar import TOKEN68
 from resource_server._protocol.messages import RawHeaders, RequestParts
-from resource_server.errors import InvalidRequest, InvalidToken
+from resource_server.errors import BearerTokenError, InvalidRequest, InvalidToken
 
 _NAME_LENGTH = len(b"authorization")
 _SECOND_TOKEN = re.compile(rb",\s*(?:bearer|dpop)\s", re.IGNORECASE)
@@ -50,9 +50,14 @@ def extract_credential(request: RequestParts, methods: TokenMethods) -> Credenti
         InvalidRequest: more than one token, or an ``Authorization`` field that is not well-formed.
         InvalidToken: a token that is too long or has characters no token can have.
     """
-    credential = _from_authorization(request.headers, methods.max_length)
-    if not (methods.query or methods.form):
-        return credential
+    try:
+        credential = _from_authorization(request.headers, methods.max_length)
+        return _only_one(credential, request, methods) if methods.query or methods.form else credential
+    except BearerTokenError as error:
+        raise error.with_traceback(None) from None  # the frames below hold what was sent, for whoever shows them
+
+
+def _only_one(credential: Credential | None, request: RequestParts, methods: TokenMethods) -> Credential | None:
     found = [] if credential is None else [credential.token]
     if methods.query:
         found += _from_urlencoded(request.query)

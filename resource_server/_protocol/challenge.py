@@ -17,6 +17,8 @@ from dataclasses import dataclass, field
 from resource_server._protocol.grammar import is_error_text, is_scope_token, quoted_string
 
 CHALLENGE_HEADER = "www-authenticate"
+EXPOSED_HEADERS = "WWW-Authenticate, DPoP-Nonce"
+"""What a script of another origin must be able to read (RFC 9449 section 8)."""
 
 _TOKEN = r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"  # noqa: S105 - the grammar of an RFC 9110 token, not a secret
 _CONTROL = r"\x00-\x08\x0a-\x1f\x7f"

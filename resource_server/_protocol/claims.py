@@ -1,8 +1,10 @@
 """Judge claims: the same function for a JWT's and for those of an introspection answer.
 
-A claim of the wrong type is never treated as an absent one: that is how checks get skipped.
+A claim of the wrong type is never treated as an absent one: that is how checks get skipped. But an ``acr`` or an
+``auth_time`` can only fulfil something, never forbid it: one of the wrong type fulfils nothing, like an absent one.
 
-References: RFC 7519 section 4.1, RFC 7662 section 2.2, RFC 9068 sections 2.2 and 4, RFC 8725 section 3.12
+References: RFC 7519 section 4.1, RFC 7662 section 2.2, RFC 9068 sections 2.2 and 4, RFC 8725 section 3.12, RFC 9470
+section 6
 """
 
 from __future__ import annotations
@@ -118,10 +120,10 @@ def _audience(value: object) -> tuple[str, ...] | None:
 def _are_well_typed(claims: Mapping[str, Any], rules: ClaimRules) -> bool:
     if not rules.required <= claims.keys():
         return False
-    texts = (claims[name] for name in ("sub", "client_id", "jti", "acr") if name in claims)
+    texts = (claims[name] for name in ("sub", "client_id", "jti") if name in claims)
     if not all(isinstance(value, str) for value in texts):
         return False
-    times = (claims[name] for name in ("exp", "nbf", "iat", "auth_time") if name in claims)
+    times = (claims[name] for name in ("exp", "nbf", "iat") if name in claims)
     return all(_is_numeric_date(value) for value in times) and isinstance(claims.get("cnf", {}), dict)
 
 
@@ -133,6 +135,7 @@ def _is_numeric_date(value: object) -> bool:
 
 
 def _principal(claims: Mapping[str, Any], rules: ClaimRules, assurance: Assurance) -> Principal:
+    acr, auth_time = claims.get("acr"), claims.get("auth_time")
     return Principal(
         subject=claims.get("sub"),
         client_id=claims.get("client_id"),
@@ -142,8 +145,8 @@ def _principal(claims: Mapping[str, Any], rules: ClaimRules, assurance: Assuranc
         expires_at=claims.get("exp"),
         not_before=_not_before(claims),
         token_id=claims.get("jti"),
-        acr=claims.get("acr"),
-        auth_time=claims.get("auth_time"),
+        acr=acr if isinstance(acr, str) else None,
+        auth_time=auth_time if _is_numeric_date(auth_time) else None,
         confirmation=_confirmation(claims),
         assurance=assurance,
         claims=_read_only(claims),

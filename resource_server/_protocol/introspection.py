@@ -10,7 +10,6 @@ from typing import Any, Literal
 from urllib.parse import urlencode
 
 from resource_server._protocol.answers import read_json_object, status_fault
-from resource_server._protocol.client_auth import ClientCredentials
 from resource_server._protocol.messages import HTTPRequest, HTTPResponse, Unavailable
 from resource_server._protocol.strict_json import StrictJSONError, loads_object
 
@@ -21,26 +20,25 @@ IntrospectionAnswer = dict[str, Any] | Literal["inactive", "unsupported_token_ty
 
 
 def introspection_request(
-    endpoint: str, token: bytes, client: ClientCredentials, *, priority: bool = False
+    endpoint: str, token: bytes, *, accept: str = "application/json", priority: bool = False
 ) -> HTTPRequest:
     """Build the question: the token stands in the body only, never in the URL (RFC 7662 section 2.1).
 
     Args:
         endpoint: the introspection endpoint's URL.
         token: the access token's exact bytes.
-        client: the resource server's own credentials.
+        accept: the media types of answers that are wanted.
         priority: whether the question goes ahead of others that wait.
     """
-    form = (("token", token.decode("ascii")), ("token_type_hint", "access_token"), *client.parameters())
+    form = (("token", token.decode("ascii")), ("token_type_hint", "access_token"))
     return HTTPRequest(
         method="POST",
         url=endpoint,
         endpoint="introspection",
         max_bytes=MAX_INTROSPECTION_BYTES,
         headers=(
-            ("accept", "application/json"),
+            ("accept", accept),
             ("content-type", "application/x-www-form-urlencoded"),
-            *client.headers(),
         ),
         body=urlencode(form).encode("ascii"),
         priority=priority,
@@ -59,8 +57,11 @@ def process_introspection_response(response: HTTPResponse, now: float) -> Intros
         refused = _error_code(response) == "unsupported_token_type"
         return "unsupported_token_type" if refused else status_fault(response, now)
     members = read_json_object(response, now)
-    if isinstance(members, Unavailable):
-        return members
+    return members if isinstance(members, Unavailable) else judge_members(members)
+
+
+def judge_members(members: dict[str, Any]) -> IntrospectionAnswer:
+    """Judge what an answer says about the token: only ``true`` is a yes, only ``false`` is a no."""
     active = members.get("active")
     if active is False:
         return "inactive"

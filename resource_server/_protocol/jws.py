@@ -6,10 +6,10 @@ References: RFC 7515 sections 3.1, 4 and 5.2, RFC 8725 sections 3.7 and 3.10
 from __future__ import annotations
 
 import re
-from base64 import urlsafe_b64decode
 from dataclasses import dataclass, field
 from typing import Any
 
+from resource_server._protocol.base64url import decode
 from resource_server._protocol.strict_json import StrictJSONError, loads_object
 
 MAX_HEADER_BYTES = 8_192
@@ -28,6 +28,8 @@ class JWS:
     payload: bytes = field(repr=False)
     signing_input: bytes = field(repr=False)
     signature: bytes = field(repr=False)
+    jwk: object = field(default=None, repr=False, compare=False)
+    """The key that the header itself brings along. Anybody can write one: only a DPoP proof is ever judged by it."""
 
     def claims(self) -> dict[str, Any] | None:
         """Parse the payload as claims, or return ``None`` where it is not a JSON object (RFC 7519 section 7.2)."""
@@ -40,8 +42,9 @@ class JWS:
 def parse_jws(token: bytes) -> JWS | None:
     """Parse a token as a compact JWS.
 
-    Header parameters that could point to keys (``jku``, ``jwk``, ``x5u``, ``x5c``) are never looked at. ``crit`` is
-    always refused: no extension is understood here, and ``b64`` must not be used with a JWT (RFC 7797 section 7).
+    Header parameters that could point to keys (``jku``, ``x5u``, ``x5c``) are never looked at, and ``jwk`` is handed on
+    unseen, for proofs. ``crit`` is always refused: no extension is understood here, and ``b64`` must not be used with a
+    JWT (RFC 7797 section 7).
 
     Returns:
         The parts, or ``None`` where the token is no well-formed JWS: it may be opaque, or garbage.
@@ -50,7 +53,7 @@ def parse_jws(token: bytes) -> JWS | None:
     if found is None or len(found.group(1)) > MAX_HEADER_BYTES:
         return None
     try:
-        raw_header, payload, signature = (_decode(part) for part in found.groups())
+        raw_header, payload, signature = (decode(part) for part in found.groups())
         header = loads_object(raw_header)
     except (StrictJSONError, ValueError):
         return None
@@ -59,7 +62,7 @@ def parse_jws(token: bytes) -> JWS | None:
         return None
     if not all(isinstance(header[name], str) for name in ("kid", "typ") if name in header):
         return None
-    return JWS(algorithm, key_id, typ, payload, token[: found.end(2)], signature)
+    return JWS(algorithm, key_id, typ, payload, token[: found.end(2)], signature, header.get("jwk"))
 
 
 def is_misspelt(token: bytes) -> bool:
@@ -74,7 +77,7 @@ def is_misspelt(token: bytes) -> bool:
     if len(parts) not in _PARTS or len(parts[0]) > MAX_HEADER_BYTES:
         return False
     try:
-        if not isinstance(loads_object(_decode(parts[0])).get("alg"), str):
+        if not isinstance(loads_object(decode(parts[0])).get("alg"), str):
             return False
     except ValueError:
         return False
@@ -83,27 +86,7 @@ def is_misspelt(token: bytes) -> bool:
 
 def _is_base64url(part: bytes) -> bool:
     try:
-        _decode(part)
+        decode(part)
     except ValueError:
         return False
     return _BASE64URL.fullmatch(part) is not None
-
-
-def _decode(part: bytes) -> bytes:
-    """Decode base64url without padding, and refuse bits that encode nothing: one text per value."""
-    decoded = urlsafe_b64decode(part + b"=" * (-len(part) % 4))
-    if len(part) % 4 == 1 or not _is_canonical(part, decoded):
-        message = "not base64url"
-        raise ValueError(message)
-    return decoded
-
-
-def _is_canonical(part: bytes, decoded: bytes) -> bool:
-    remainder = len(decoded) % 3
-    if remainder == 0:
-        return True
-    unused = {1: 0x0F, 2: 0x03}[remainder]
-    return _ALPHABET.index(part[-1]) & unused == 0
-
-
-_ALPHABET = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"

@@ -26,6 +26,8 @@ class RequestParts(NamedTuple):
     """The path as it was sent, with its percent-encoding: what a DPoP proof is compared with."""
     certificate: str | bytes | None = None
     """The certificate that the client has shown in this connection's TLS handshake: PEM text or DER bytes."""
+    proven: bool = False
+    """For an adapter that has one request judged again: its sender has shown already what the token is bound to."""
 
     def __repr__(self) -> str:
         """Show the method only: headers and query may hold a token."""

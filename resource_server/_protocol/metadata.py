@@ -1,11 +1,12 @@
 """Authorization server metadata: where it is, and what of it may be believed.
 
-References: RFC 8414 sections 3 and 3.3, OpenID Connect Discovery 1.0 section 4
+References: RFC 8414 sections 3 and 3.3, RFC 8705 section 5, OpenID Connect Discovery 1.0 section 4
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -25,6 +26,20 @@ class Metadata:
     jwks_uri: str | None = None
     token_endpoint: str | None = None
     authorization_endpoint: str | None = None
+    introspection_auth_methods: frozenset[str] | None = None
+    """How clients may authenticate at the introspection endpoint; ``None`` where that is not said."""
+    aliases: Mapping[str, str] = field(default_factory=dict[str, str])
+    """Where some endpoints are for who shows a certificate (RFC 8705 section 5)."""
+
+    def endpoint(self, name: str, *, shows_certificate: bool) -> str | None:
+        """Return the URL of an endpoint, or ``None`` where there is none.
+
+        Args:
+            name: the member's name.
+            shows_certificate: whether the client shows a certificate in the TLS handshake.
+        """
+        url: str | None = self.aliases.get(name) if shows_certificate else None
+        return url or getattr(self, name)
 
 
 def metadata_urls(issuer: str) -> tuple[str, str]:
@@ -63,8 +78,20 @@ def process_metadata_response(
         return document
     if document.get("issuer") != issuer:
         return Unavailable("issuer_mismatch", fault="configuration")
-    names = ("introspection_endpoint", "jwks_uri", "token_endpoint", "authorization_endpoint")
-    endpoints: dict[str, Any] = {name: document[name] for name in names if document.get(name) is not None}
-    if any(url_problem(url, allow_insecure_http=allow_insecure_http) for url in endpoints.values()):
+    endpoints = _members(document, ("introspection_endpoint", "jwks_uri", "token_endpoint", "authorization_endpoint"))
+    aliases = _members(document.get("mtls_endpoint_aliases"), ("introspection_endpoint", "token_endpoint"))
+    urls = (*endpoints.values(), *aliases.values())
+    if any(url_problem(url, allow_insecure_http=allow_insecure_http) for url in urls):
         return Unavailable("insecure_endpoint", fault="configuration")
-    return Metadata(issuer=issuer, **endpoints)
+    methods = document.get("introspection_endpoint_auth_methods_supported")
+    listed = frozenset(filter(_is_text, methods)) if isinstance(methods, list) else None
+    return Metadata(issuer=issuer, introspection_auth_methods=listed, aliases=aliases, **endpoints)
+
+
+def _members(document: object, names: tuple[str, ...]) -> dict[str, Any]:
+    members = document if isinstance(document, dict) else {}
+    return {name: members[name] for name in names if members.get(name) is not None}
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str)

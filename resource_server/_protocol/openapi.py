@@ -1,13 +1,87 @@
-"""Describe how to get a token, in an OpenAPI document: from the authorization server's own metadata.
+"""Describe in an OpenAPI document what tokens its operations need, and how to get one.
 
-References: OpenAPI Specification 3.1 section 4.8.28 (OAuth Flows Object), RFC 8414 section 2
+A framework lets a route name a scheme and a list of texts, and has no word for an alternative within one scheme. So
+what a route demands is first spelt in that name and those texts, and then, in the whole document, as what it means.
+
+References: OpenAPI Specification 3.1 sections 4.8.27 (Security Scheme Object), 4.8.28 (OAuth Flows Object) and 4.8.30
+(Security Requirement Object), RFC 8414 section 2
 """
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterator
+from typing import Any, Literal
 
 from resource_server._protocol.metadata import Metadata
+from resource_server._protocol.scopes import Scopes
+
+Mode = Literal["off", "optional", "required"]
+
+SCHEME_NAMES: dict[Mode | None, str] = {
+    None: "AccessToken",
+    "off": "AccessTokenOfBearer",
+    "optional": "AccessTokenOfAnybody",
+    "required": "AccessTokenOfKeyHolder",
+}
+"""What a scheme is called at first, by what a route says of DPoP; ``None`` leaves it to the server."""
+BEARER_SCHEME, DPOP_SCHEME = "BearerToken", "DPoPToken"
+
+_OR = " | "
+_SCHEMES = {
+    BEARER_SCHEME: {"type": "http", "scheme": "bearer", "description": "An OAuth 2.0 access token."},
+    DPOP_SCHEME: {"type": "http", "scheme": "DPoP", "description": "An OAuth 2.0 access token bound to a key."},
+}
+_OFFERED: dict[Mode, tuple[str, ...]] = {
+    "off": (BEARER_SCHEME,),
+    "optional": (BEARER_SCHEME, DPOP_SCHEME),
+    "required": (DPOP_SCHEME,),
+}
+
+
+def spell_alternatives(scopes: Scopes) -> list[str]:
+    """Spell a demand as a framework takes it: scopes that are all needed, or alternatives in one text."""
+    if len(scopes.alternatives) == 1:
+        return list(scopes.preferred)
+    return [_OR.join(" ".join(alternative) for alternative in scopes.alternatives)]
+
+
+def describe_security(schema: dict[str, Any], dpop: Mode) -> None:
+    """Write out what each operation needs: an entry for each complete way in, and for each scheme it may come with.
+
+    Args:
+        schema: the OpenAPI document; changed in place.
+        dpop: the server's own setting.
+    """
+    schemes: dict[str, Any] = schema.get("components", {}).get("securitySchemes", {})
+    spelt: dict[str, Mode | None] = {name: mode for mode, name in SCHEME_NAMES.items() if schemes.pop(name, None)}
+    for operation in _operations(schema) if spelt else ():
+        ours = {name: texts for entry in operation["security"] for name, texts in entry.items() if name in spelt}
+        offered = _OFFERED[_mode([spelt[name] for name in ours], dpop)] if ours else ()
+        ways = _ways([text for texts in ours.values() for text in texts])
+        others = [entry for entry in operation["security"] if spelt.keys().isdisjoint(entry)]
+        operation["security"] = [*({scheme: way} for scheme in offered for way in ways), *others]
+        schemes.update((scheme, dict(_SCHEMES[scheme])) for scheme in offered)
+
+
+def _mode(said: list[Mode | None], default: Mode) -> Mode:
+    """Combine what several parts of a route say: a demand holds, or else the part nearest to the route."""
+    if "required" in said:
+        return "required"
+    explicit: list[Mode] = [mode for mode in said if mode is not None]
+    return (default, *explicit)[-1]
+
+
+def _ways(texts: list[str]) -> list[list[str]]:
+    """Multiply out the alternatives in each text: all texts are needed together."""
+    ways: list[tuple[str, ...]] = [()]
+    for text in texts:
+        ways = [(*way, *alternative.split()) for way in ways for alternative in text.split(_OR)]
+    return [list(way) for way in dict.fromkeys(tuple(dict.fromkeys(way)) for way in ways)]
+
+
+def _operations(schema: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    items = [item for path in schema.get("paths", {}).values() for item in path.values()]
+    return (item for item in items if isinstance(item, dict) and "security" in item)
 
 
 def describe_flows(schema: dict[str, Any], scheme: str, metadata: Metadata) -> None:
@@ -32,7 +106,5 @@ def _flows(metadata: Metadata, scopes: dict[str, str]) -> dict[str, Any]:
 
 
 def _scopes_of(schema: dict[str, Any], scheme: str) -> dict[str, str]:
-    items = [item for path in schema.get("paths", {}).values() for item in path.values()]
-    operations = (item for item in items if isinstance(item, dict) and "security" in item)
-    demands = (entry.get(scheme, ()) for operation in operations for entry in operation["security"])
+    demands = (entry.get(scheme, ()) for operation in _operations(schema) for entry in operation["security"])
     return {scope: scope for demand in demands for scope in demand}

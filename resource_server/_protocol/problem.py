@@ -14,7 +14,7 @@ from functools import lru_cache
 from http import HTTPStatus
 from typing import Literal, NamedTuple
 
-from resource_server._protocol.challenge import CHALLENGE_HEADER, build_challenge
+from resource_server._protocol.challenge import CHALLENGE_HEADER, EXPOSED_HEADERS, build_challenge
 from resource_server.errors import (
     BearerTokenError,
     InsufficientUserAuthentication,
@@ -35,18 +35,19 @@ _VERBOSE = {
     "expired": "The access token expired",
     "inactive": "The access token is not active",
     "malformed": "The access token is malformed",
-    "nonce": "The DPoP proof needs the nonce that comes along",
     "not_bound": "The access token is not bound to a key or certificate, and must be",
     "not_encrypted": "The access token is not encrypted, and must be",
     "not_yet_valid": "The access token is not valid yet",
     "proof_invalid": "The DPoP proof is malformed, or its signature does not verify",
     "proof_mismatch": "The DPoP proof is for another request, token or key",
     "proof_missing": "A DPoP proof is needed",
+    "proof_nonce": "The DPoP proof needs the nonce that comes along",
     "proof_replayed": "The DPoP proof was used before",
     "proof_stale": "The DPoP proof is too old, or from the future",
     "rate_limited": "Too many unknown access tokens were sent",
     "revoked": "The access token was revoked",
     "too_long": "The access token is too long",
+    "too_many_proofs": "No further DPoP proof can be remembered at the moment",
     "unavailable": "The access token cannot be verified at the moment",
     "unknown_key": "The access token is signed with an unknown key",
     "wrong_audience": "The access token is meant for another resource server",
@@ -141,7 +142,7 @@ def _render_refusal(refusal: _Refusal, style: ErrorStyle, *, oauth: bool, vary: 
     challenges = [_challenge(refusal, style, scheme) for scheme in refusal.schemes]
     headers = {CHALLENGE_HEADER: ", ".join(challenges)}  # one field: there are proxies that pass on no second one
     if "DPoP" in refusal.schemes:
-        headers["access-control-expose-headers"] = "WWW-Authenticate, DPoP-Nonce"
+        headers["access-control-expose-headers"] = EXPOSED_HEADERS
     return _response(refusal.status, _oauth_body(refusal) if oauth else _problem_body(refusal), headers, oauth, vary)
 
 

@@ -8,6 +8,9 @@ from __future__ import annotations
 import ipaddress
 from urllib.parse import SplitResult, urlsplit
 
+_NO_URL = frozenset(' "<>\\^`{|}')
+"""What stands in no URL (RFC 3986 appendix A), and some of it in no challenge either."""
+
 
 def url_problem(url: object, *, allow_insecure_http: bool = False, allow_query: bool = True) -> str | None:
     """Say what is wrong with a URL of an authorization server, or ``None``.
@@ -20,7 +23,7 @@ def url_problem(url: object, *, allow_insecure_http: bool = False, allow_query: 
     parts = _split(url)
     if parts is None or parts.scheme not in ("https", "http") or not parts.hostname:
         return "is not an absolute https URL"
-    if parts.username is not None or parts.fragment or (parts.query and not allow_query):
+    if parts.username is not None or "#" in str(url) or (parts.query and not allow_query):
         return "must not have user information, a fragment or (for an issuer) a query"
     if parts.scheme == "http" and not (allow_insecure_http or is_loopback(parts.hostname)):
         return "is not https (allow_insecure_http=True accepts http beyond the loopback interface)"
@@ -38,7 +41,7 @@ def is_loopback(host: str) -> bool:
 
 
 def _split(url: object) -> SplitResult | None:
-    if not isinstance(url, str) or not url.isascii() or not url.isprintable() or " " in url:
+    if not isinstance(url, str) or not url.isascii() or not url.isprintable() or not _NO_URL.isdisjoint(url):
         return None
     try:
         parts = urlsplit(url)

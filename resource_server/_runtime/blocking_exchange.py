@@ -19,8 +19,17 @@ from typing import Any, Protocol, TypeVar
 import httpx
 
 from resource_server._protocol.messages import HTTPRequest, HTTPResponse, Unavailable
-from resource_server._runtime.blocking_pool import Pool, trusted
-from resource_server._runtime.exchange import CROWDED, FOR_STRANGERS, MAX_WAITING, PLACES, blame_crowd, cause_of
+from resource_server._runtime.blocking_pool import Pool
+from resource_server._runtime.exchange import (
+    ABOUT_A_TOKEN,
+    CROWDED,
+    FOR_STRANGERS,
+    MAX_WAITING,
+    PLACES,
+    blame_crowd,
+    cause_of,
+)
+from resource_server._runtime.tls import CertificateFiles, tls_context
 from resource_server._runtime.wire import coded, is_from, outgoing_headers, parsed
 from resource_server._runtime.workers import Workers
 
@@ -100,6 +109,7 @@ class BlockingExchange:
         client: a caller's own client; it stays the caller's to close.
         transport: a caller's own transport; it stays the caller's to close.
         ca_file: a file of certificates to trust in place of the default ones.
+        certificate: what to show to servers that ask for it, over connections of our own.
         trust_env: take proxies and certificates from the environment, as httpx understands it.
     """
 
@@ -112,6 +122,7 @@ class BlockingExchange:
         client: BlockingClient | None = None,
         transport: BlockingTransport | None = None,
         ca_file: str | None = None,
+        certificate: CertificateFiles | None = None,
         trust_env: bool = False,
     ) -> None:
         """Open nothing yet."""
@@ -120,6 +131,7 @@ class BlockingExchange:
         self._client = client
         self._transport = transport
         self._ca_file = ca_file
+        self._certificate = certificate
         self._trust_env = trust_env
         self._places = BlockingPlaces(places)
         self._workers = Workers(places + _WITHOUT_A_PLACE)
@@ -135,7 +147,7 @@ class BlockingExchange:
             request: the question.
             deadline: monotonic seconds by which the answer must be complete.
         """
-        if request.endpoint != "introspection":
+        if request.endpoint not in ABOUT_A_TOKEN:
             # Keys and metadata are asked for once at a time, and must not wait behind a crowd of tokens.
             return self._attempt(request, deadline)
         came = time.monotonic()
@@ -216,8 +228,8 @@ class BlockingExchange:
 
     def _make(self) -> Pool | httpx.Client:
         if not self._trust_env:
-            return Pool(trusted(self._ca_file), self._workers)
-        verify = True if self._ca_file is None else trusted(self._ca_file)
+            return Pool(tls_context(self._ca_file, self._certificate), self._workers)
+        verify = tls_context(self._ca_file, self._certificate, trust_env=True)
         limits = httpx.Limits(max_connections=None, max_keepalive_connections=None)
         client = httpx.Client(verify=verify, trust_env=True, limits=limits)
         client.cookies.jar.set_policy(DefaultCookiePolicy(allowed_domains=[]))
@@ -227,7 +239,8 @@ class BlockingExchange:
         with self._opening:
             if self._watched is None:
                 limits = httpx.Limits(max_connections=None, max_keepalive_connections=None)
-                self._watched = httpx.HTTPTransport(verify=trusted(self._ca_file), trust_env=False, limits=limits)
+                verify = tls_context(self._ca_file, self._certificate)
+                self._watched = httpx.HTTPTransport(verify=verify, trust_env=False, limits=limits)
             return self._watched
 
 

@@ -200,17 +200,6 @@ class Pool:
                 return response
 
 
-def trusted(ca_file: str | None) -> ssl.SSLContext:
-    """Return whom to trust: the certificates of a file, or those that httpx brings.
-
-    Args:
-        ca_file: a PEM file.
-    """
-    if ca_file is not None:
-        return ssl.create_default_context(cafile=ca_file)
-    return httpx.create_ssl_context(trust_env=False)
-
-
 def _message(request: httpx.Request) -> httpcore.Request:
     url = request.url
     return httpcore.Request(

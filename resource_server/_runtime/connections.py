@@ -20,6 +20,7 @@ import httpx
 from resource_server._protocol.messages import HTTPRequest, HTTPResponse, Unavailable
 from resource_server._runtime.connection_httpcore import HTTPCoreConnection
 from resource_server._runtime.connection_httpx import HTTPXConnection
+from resource_server._runtime.tls import CertificateFiles, tls_context
 from resource_server._runtime.wire import is_from, origin_of
 
 IDLE_SECONDS = 30.0
@@ -131,14 +132,12 @@ class OwnConnections:
     Args:
         ca_file: a file of certificates to trust in place of the default ones.
         size: how many are kept for each server.
+        certificate: what to show to servers that ask for it.
     """
 
-    def __init__(self, ca_file: str | None, size: int) -> None:
+    def __init__(self, ca_file: str | None, size: int, certificate: CertificateFiles | None = None) -> None:
         """Open nothing yet: connections belong to the event loop that makes them."""
-        if ca_file is None:
-            context = httpx.create_ssl_context(trust_env=False)
-        else:
-            context = ssl.create_default_context(cafile=ca_file)
+        context = tls_context(ca_file, certificate)
         context.set_alpn_protocols(["http/1.1"])
         kind = fastest_connection()
         self._direct = Stack(lambda: kind(context), size)

@@ -9,7 +9,6 @@ and with it the token and our secret.
 from __future__ import annotations
 
 import asyncio
-import ssl
 from collections.abc import Awaitable, Callable
 from contextlib import nullcontext
 from http.cookiejar import DefaultCookiePolicy
@@ -19,10 +18,13 @@ import httpx
 
 from resource_server._protocol.messages import HTTPRequest, HTTPResponse, Unavailable
 from resource_server._runtime.connections import OwnConnections
+from resource_server._runtime.tls import CertificateFiles, tls_context
 from resource_server._runtime.wire import outgoing_headers, read
 
 PLACES = 64
 """How many introspections run at once, unless told otherwise; the others wait here, and in no library's queue."""
+ABOUT_A_TOKEN = frozenset({"introspection", "token"})
+"""The endpoints that are asked once for each token, and so need a place."""
 FOR_STRANGERS = 0.75
 """The share of the places that unknown tokens can take: the others are kept for tokens that were good a moment ago."""
 MAX_WAITING = 2_000
@@ -148,6 +150,7 @@ class Exchange:
         client: a caller's own client; it stays the caller's to close.
         transport: a caller's own transport; it stays the caller's to close.
         ca_file: a file of certificates to trust in place of the default ones.
+        certificate: what to show to servers that ask for it, over connections of our own.
         trust_env: take proxies and certificates from the environment, as httpx understands it.
     """
 
@@ -160,6 +163,7 @@ class Exchange:
         client: Client | None = None,
         transport: Transport | None = None,
         ca_file: str | None = None,
+        certificate: CertificateFiles | None = None,
         trust_env: bool = False,
     ) -> None:
         """Open nothing yet: connections belong to the event loop that makes them."""
@@ -169,6 +173,7 @@ class Exchange:
         self._client = client
         self._transport = transport
         self._ca_file = ca_file
+        self._certificate = certificate
         self._trust_env = trust_env
         self._kept = places
         self._places = Places(places)
@@ -180,7 +185,7 @@ class Exchange:
             request: the question.
             deadline: the event loop's time by which the answer must be complete.
         """
-        if request.endpoint != "introspection":
+        if request.endpoint not in ABOUT_A_TOKEN:
             # Keys and metadata are asked for once at a time, and must not wait behind a crowd of tokens.
             return await self._attempt(request, deadline)
         clock = asyncio.get_running_loop().time
@@ -241,11 +246,14 @@ class Exchange:
 
     def _open(self) -> OwnConnections | httpx.AsyncClient:
         if self._own is None:
-            self._own = self._client_of_environment() if self._trust_env else OwnConnections(self._ca_file, self._kept)
+            if self._trust_env:
+                self._own = self._client_of_environment()
+            else:
+                self._own = OwnConnections(self._ca_file, self._kept, self._certificate)
         return self._own
 
     def _client_of_environment(self) -> httpx.AsyncClient:
-        verify = True if self._ca_file is None else ssl.create_default_context(cafile=self._ca_file)
+        verify = tls_context(self._ca_file, self._certificate, trust_env=True)
         limits = httpx.Limits(max_connections=None, max_keepalive_connections=20)
         client = httpx.AsyncClient(verify=verify, trust_env=True, limits=limits)
         client.cookies.jar.set_policy(DefaultCookiePolicy(allowed_domains=[]))

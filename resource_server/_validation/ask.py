@@ -8,9 +8,11 @@ References: RFC 9110 section 10.2.3, RFC 6585 section 4
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from http import HTTPStatus
 
 from resource_server._protocol.answers import retry_after
+from resource_server._protocol.client_auth import ClientProof, authenticated
 from resource_server._protocol.messages import HTTPRequest, HTTPResponse, Unavailable
 from resource_server._validation.breaker import GONE, HANGS, LIMIT, ODD
 from resource_server._validation.flow import Flow, send, sleep
@@ -29,12 +31,15 @@ _OVERLOADED = frozenset(
 _LOST = frozenset({"connect", "connection_lost", "protocol", "transport"})
 
 
-def ask(state: IssuerState, request: HTTPRequest) -> Flow[HTTPResponse | Unavailable]:
+def ask(
+    state: IssuerState, request: HTTPRequest, prove: Callable[[], ClientProof] | None = None
+) -> Flow[HTTPResponse | Unavailable]:
     """Send a request until it is answered, it makes no sense to repeat it, or there is no time left.
 
     Args:
         state: the issuer, whose breakers are asked and told.
         request: a question that may be repeated, as all of ours may.
+        prove: shows who we are, anew with each attempt: an assertion is good for one (RFC 7523 section 3).
     """
     outcome: HTTPResponse | Unavailable | None = None
     attempt = 0
@@ -43,17 +48,19 @@ def ask(state: IssuerState, request: HTTPRequest) -> Flow[HTTPResponse | Unavail
         closed_for = state.breaker(request.endpoint).enter(asked_at)
         if closed_for is not None:
             return Unavailable("circuit_open", closed_for) if outcome is None else outcome
-        outcome = yield from _send(state, request, asked_at)
+        outcome = yield from _send(state, request, asked_at, prove)
         wait = _wait(state, outcome, attempt)
         if wait is None or attempt == state.policy.retries or not (yield from sleep(wait)):
             return outcome
         attempt += 1
 
 
-def _send(state: IssuerState, request: HTTPRequest, asked_at: float) -> Flow[HTTPResponse | Unavailable]:
+def _send(
+    state: IssuerState, request: HTTPRequest, asked_at: float, prove: Callable[[], ClientProof] | None
+) -> Flow[HTTPResponse | Unavailable]:
     breaker = state.breaker(request.endpoint)
     try:
-        outcome = yield from send(request)
+        outcome = yield from send(request if prove is None else authenticated(request, prove()))
     except GeneratorExit:
         breaker.leave(asked_at)  # nobody waits for it any more
         raise
@@ -68,6 +75,7 @@ def _send(state: IssuerState, request: HTTPRequest, asked_at: float) -> Flow[HTT
         breaker.succeed(now)
     else:
         # Keys and metadata are asked for with one question always: it can be nobody's doing but the server's.
+        # What shows who we are is no part of a question: an assertion is another one each time.
         question = hash(request.body) if request.body else None
         breaker.fail(cause, weight, now, asked_at=asked_at, pause=pause, question=question)
     return outcome

@@ -18,7 +18,9 @@ _FRESH = 3600.0
 _RETRY = 30.0
 
 
-def find_endpoint(state: IssuerState, name: Literal["introspection_endpoint", "jwks_uri"]) -> Flow[str | Unavailable]:
+def find_endpoint(
+    state: IssuerState, name: Literal["introspection_endpoint", "jwks_uri", "token_endpoint"]
+) -> Flow[str | Unavailable]:
     """Return an endpoint's URL, fetching the metadata where it is not configured."""
     configured: str | None = getattr(state.policy, name)
     if configured is not None:
@@ -26,7 +28,7 @@ def find_endpoint(state: IssuerState, name: Literal["introspection_endpoint", "j
     metadata = yield from discover(state)
     if isinstance(metadata, Unavailable):
         return metadata
-    url: str | None = getattr(metadata, name)
+    url = metadata.endpoint(name, shows_certificate=state.policy.shows_certificate)
     if url is None:
         fault = Unavailable(f"no_{name}", fault="configuration")
         state.report("metadata", fault)
@@ -51,12 +53,23 @@ def _fetch(state: IssuerState) -> Flow[Metadata | Unavailable]:
     if isinstance(found, Metadata):
         state.metadata_due = now + _FRESH  # first: another thread that sees the new metadata must not find it overdue
         state.metadata = found
+        _judge_methods(state, found)
         return found
     state.report("metadata", found)
     if state.metadata is None:
         return found
     state.metadata_due = now + _RETRY
     return state.metadata
+
+
+def _judge_methods(state: IssuerState, found: Metadata) -> None:
+    """Tell where our way to authenticate is none that the metadata name; they may be wrong, so that it is tried."""
+    client, listed = state.policy.client, found.introspection_auth_methods
+    if client is None or listed is None:
+        return
+    # An access token's type may stand in the list, too (RFC 8414 section 2).
+    if client.method not in {method.lower() for method in listed}:
+        state.report("metadata", Unavailable("client_auth_method_not_listed", fault="configuration"))
 
 
 def _try_places(state: IssuerState) -> Flow[Metadata | Unavailable]:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from inspect import iscoroutinefunction
 from typing import Any, NamedTuple, cast
 
-from resource_server._protocol.bearer import extract_credential
+from resource_server._protocol.bearer import Credential, extract_credential
 from resource_server._protocol.claims import judge_time
 from resource_server._protocol.messages import RequestParts
 from resource_server._validation.revocations import places_of
@@ -42,7 +42,7 @@ class Tie(NamedTuple):
         if request is None or host is None:
             return Lease(Grant(self, principal))
         every = max(self.state.policy.cache_ttl, MIN_RECHECK) if recheck is None else recheck
-        return Lease(Renewable(self, principal, host, _token(request, host), every))
+        return Lease(Renewable(self, principal, host, _credential(request, host), every))
 
 
 class Grant:
@@ -97,22 +97,22 @@ class Renewable(Grant):
         tie: what is known of the principal's token.
         principal: whom it stands for.
         host: the server that judges requests.
-        token: the exact bytes.
+        credential: the token as it was presented.
         recheck: seconds between two validations.
     """
 
-    def __init__(self, tie: Tie, principal: Principal, host: Host, token: bytes, recheck: float) -> None:
+    def __init__(self, tie: Tie, principal: Principal, host: Host, credential: Credential, recheck: float) -> None:
         """Begin with the verdict of the request."""
         super().__init__(tie, principal)
         self.recheck = recheck
         self.blocks = not iscoroutinefunction(host.revalidate)
         self._host = host
-        self._token = token
+        self._credential = credential
 
     def validate(self) -> LeaseEnd | None:
         """Judge the token anew; what it is bound to was shown with the request."""
         try:
-            fresh = cast("Principal", self._host.revalidate(self._token))
+            fresh = cast("Principal", self._host.revalidate(self._credential))
         except (BearerTokenError, VerificationUnavailable) as error:
             return _reason(error)
         return self._renew(fresh)
@@ -120,7 +120,7 @@ class Renewable(Grant):
     async def validate_in_loop(self) -> LeaseEnd | None:
         """Judge the token anew; what it is bound to was shown with the request."""
         try:
-            fresh = cast("Principal", await cast("Any", self._host.revalidate(self._token)))
+            fresh = cast("Principal", await cast("Any", self._host.revalidate(self._credential)))
         except (BearerTokenError, VerificationUnavailable) as error:
             return _reason(error)
         return self._renew(fresh)
@@ -139,13 +139,13 @@ def _reason(error: BearerTokenError | VerificationUnavailable) -> Reason:
     return found or "unavailable"
 
 
-def _token(request: object, host: Host) -> bytes:
+def _credential(request: object, host: Host) -> Credential:
     if isinstance(request, str | bytes):
-        return request.encode("latin-1") if isinstance(request, str) else request
+        return Credential("bearer", request.encode("latin-1") if isinstance(request, str) else request)
     credential = extract_credential(_parts(request), host.token_methods)
     if credential is None:
         raise ConfigurationError("lease(request): there is no access token in its headers; give the token itself")
-    return credential.token
+    return credential
 
 
 def _parts(request: object) -> RequestParts:

@@ -10,14 +10,18 @@ from http import HTTPStatus
 from typing import Any, Literal
 
 from resource_server._protocol.claims import judge_claims, judge_time
-from resource_server._protocol.introspection import introspection_request, process_introspection_response
+from resource_server._protocol.client_auth import BearerCredentials, Credentials
+from resource_server._protocol.introspection import introspection_request
 from resource_server._protocol.jws import JWS
 from resource_server._protocol.jwt_access_token import is_foreign
-from resource_server._protocol.messages import HTTPResponse, Unavailable
+from resource_server._protocol.messages import HTTPRequest, HTTPResponse, Unavailable
+from resource_server._protocol.signed_introspection import accepted_media_types
 from resource_server._validation.ask import ask
+from resource_server._validation.authenticate import client_authentication, may_renew
 from resource_server._validation.discover import find_endpoint
 from resource_server._validation.flow import Flow
 from resource_server._validation.limiter import RATE_LIMITED
+from resource_server._validation.signed_answer import read_answer
 from resource_server._validation.state import IssuerState
 from resource_server._validation.verdict import Active, Inactive, Verdict
 from resource_server.principal import Assurance
@@ -58,19 +62,45 @@ def _introspect(
     wait = None if priority else state.limiter.charge(peer, state.clock.monotonic())
     if wait is not None:
         return Unavailable(RATE_LIMITED, wait, fault="crowd")
-    response = yield from ask(state, introspection_request(endpoint, token, client, priority=priority))
-    other = state.other_client(state.policy) if _refuses_us(response) else None
-    if other is not None:
-        response = yield from ask(state, introspection_request(endpoint, token, other, priority=priority))
-    return response if isinstance(response, Unavailable) else _read(state, response, jws)
+    accept = accepted_media_types(state.policy.signed_introspection)
+    request = introspection_request(endpoint, token, accept=accept, priority=priority)
+    response = yield from _ask_as(state, client, request)
+    if _refuses_us(response):
+        other = _other(state)
+        response = response if other is None else (yield from _ask_as(state, other, request))
+    return response if isinstance(response, Unavailable) else (yield from _read(state, response, jws))
 
 
-def _refuses_us(response: HTTPResponse | Unavailable) -> bool:
-    return isinstance(response, HTTPResponse) and response.status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}
+def _ask_as(state: IssuerState, client: Credentials, request: HTTPRequest) -> Flow[HTTPResponse | Unavailable]:
+    """Ask with these credentials; once more where they are a token that has ended before its time."""
+    prove = yield from client_authentication(state, client, request.url)
+    if isinstance(prove, Unavailable):
+        return prove
+    response = yield from ask(state, request, prove)
+    if not _refuses_us(response, HTTPStatus.UNAUTHORIZED) or not may_renew(state, client, prove):
+        return response
+    prove = yield from client_authentication(state, client, request.url)
+    return prove if isinstance(prove, Unavailable) else (yield from ask(state, request, prove))
 
 
-def _read(state: IssuerState, response: HTTPResponse, jws: JWS | None) -> Verdict | Literal["unsupported_token_type"]:
-    answer = process_introspection_response(response, state.clock.wall())
+def _other(state: IssuerState) -> Credentials | None:
+    """Return other credentials to try; a token that is in a file or is fetched is renewed instead."""
+    policy = state.other_policy(state.policy)
+    other = None if policy is None else policy.client
+    if other == state.policy.client or (isinstance(other, BearerCredentials) and not other.token):
+        return None
+    return other
+
+
+def _refuses_us(response: HTTPResponse | Unavailable, *statuses: int) -> bool:
+    refusals = statuses or (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
+    return isinstance(response, HTTPResponse) and response.status in refusals
+
+
+def _read(
+    state: IssuerState, response: HTTPResponse, jws: JWS | None
+) -> Flow[Verdict | Literal["unsupported_token_type"]]:
+    answer = yield from read_answer(state, response)
     if isinstance(answer, Unavailable):
         return answer
     if isinstance(answer, dict):

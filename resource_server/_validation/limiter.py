@@ -63,6 +63,15 @@ class Limiter:
             self._whole_at[client] = whole_at + self._interval
             return None
 
+    def refund(self, peer: str | None) -> None:
+        """Take a charge back: what was asked has turned out to be no trouble."""
+        if not self._interval or not peer:
+            return
+        client = client_of(peer)
+        with self.lock:
+            if client in self._whole_at:
+                self._whole_at[client] -= self._interval
+
 
 def client_of(peer: str) -> str:
     """Name who is behind an address: of IPv6 its /64, which is what one customer has at least.

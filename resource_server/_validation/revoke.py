@@ -10,8 +10,9 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import cast
 
-from resource_server._protocol.jws import JWS, parse_jws
+from resource_server._protocol.jws import JWS
 from resource_server._protocol.revocation import Revocation, RevocationKind
+from resource_server._validation.decrypt import find_jwt
 from resource_server._validation.state import IssuerState
 from resource_server._validation.verdict import Active
 from resource_server._validation.verify_jwt import judge_content, judge_signature
@@ -80,9 +81,9 @@ def revoke_token(state: IssuerState, token: bytes, key: bytes, *, now: float, me
         now: seconds since the epoch.
         memory: seconds for which a revocation matters at most.
     """
-    jws = parse_jws(token)
+    jws = find_jwt(state, token)
     name = (key if jws is None else state.digest(jws.signing_input)).hex()
-    principal = _vouched_for(state, token, key)
+    principal = _vouched_for(state, jws, key)
     state.cache.discard(key)
     until = now + memory
     if principal is not None and principal.expires_at is not None:
@@ -100,12 +101,11 @@ def _end(expires_at: float, jws: JWS | None) -> float:
     return max(expires_at, own) if isinstance(own, int | float) else expires_at
 
 
-def _vouched_for(state: IssuerState, token: bytes, key: bytes) -> Principal | None:
+def _vouched_for(state: IssuerState, jws: JWS | None, key: bytes) -> Principal | None:
     """Return whom the token stands for, where somebody has said so: it is not said here that it is still good."""
     known = state.cache.get(key, state.clock.monotonic())
     if isinstance(known, Active):
         return known.principal
-    jws = parse_jws(token)
     content = None if jws is None else judge_content(state, jws)
     if jws is None or not isinstance(content, Principal):
         return None

@@ -11,21 +11,31 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Literal, NamedTuple, Protocol
 
-from resource_server._protocol.bearer import TokenMethods
+from resource_server._protocol.bearer import Credential, TokenMethods
 from resource_server._protocol.claims import ClaimRules
-from resource_server._protocol.client_auth import ClientCredentials
+from resource_server._protocol.client_auth import ClientCredentials, Credentials
+from resource_server._protocol.jwe import Decryption
 from resource_server._protocol.jwt_access_token import JWTProfile
 from resource_server._protocol.messages import Unavailable
 from resource_server._protocol.metadata import Metadata
 from resource_server._protocol.shape import ANY_SHAPE, TokenShape
+from resource_server._protocol.signed_introspection import SignedIntrospection
 from resource_server._validation.breaker import Breaker
 from resource_server._validation.cache import Tombstones, VerdictCache
+from resource_server._validation.exchanged import ExchangedTokens
 from resource_server._validation.forks import after_fork
 from resource_server._validation.keys import KeyRing
 from resource_server._validation.limiter import Limiter
+from resource_server._validation.own_token import OwnToken
 from resource_server._validation.revocations import Revocations
 from resource_server._validation.vault import Vault
 from resource_server.principal import Principal
+
+FAILED_DECRYPTIONS = (100.0, 200)
+"""How many tokens that cannot be decrypted one client may send: in a second, and at once."""
+_ENDPOINTS = ("introspection", "jwks", "metadata", "token")
+_EXCHANGED = 10_000
+"""How many tokens for other services are remembered."""
 
 Strategy = Literal["introspect_then_jwks", "introspect", "jwks", "jwks_then_introspect"]
 
@@ -47,7 +57,7 @@ class Policy:
 
     issuer: str
     strategy: Strategy
-    client: ClientCredentials | None
+    client: Credentials | None
     introspection_rules: ClaimRules
     jwt_rules: ClaimRules
     jwt_profile: JWTProfile
@@ -63,8 +73,14 @@ class Policy:
     fallback_max_age: float = 3600.0
     fallback_on_configuration_fault: bool = False
     token_endpoint: str | None = None
-    signed_introspection: Literal["off", "optional", "required"] = "off"
+    token_client: ClientCredentials | None = None
+    """Our credentials at the token endpoint."""
+    signed_introspection: SignedIntrospection = "off"
     encrypted_tokens: Literal["off", "optional", "required"] = "off"
+    decryption: Decryption | None = None
+    """What opens tokens and answers that are encrypted for us."""
+    shows_certificate: bool = False
+    """A certificate is shown to the authorization server, which may have endpoints of their own for that."""
     own_names: frozenset[str] = frozenset()
     """What an answer that is meant for us may call us."""
     cross_check: bool = True
@@ -72,6 +88,11 @@ class Policy:
     shape: TokenShape = ANY_SHAPE
     rate_limit: float | None = None
     rate_limit_burst: int = 1
+
+    @property
+    def needs_keys(self) -> bool:
+        """Whether anything is verified with the issuer's keys: tokens, or what it says about them."""
+        return self.strategy != "introspect" or self.signed_introspection != "off"
 
 
 class Host(Protocol):
@@ -82,7 +103,7 @@ class Host(Protocol):
         """Where a token may be in a request."""
         ...
 
-    def revalidate(self, token: bytes, /) -> Principal | Awaitable[Principal]:
+    def revalidate(self, credential: Credential, /) -> Principal | Awaitable[Principal]:
         """Judge a token for whom it was let in before."""
         ...
 
@@ -127,10 +148,14 @@ class IssuerState:
         self.digest = digest
         self.vault = vault
         self.host: Host | None = None
-        self.other_client: Callable[[Policy], ClientCredentials | None] = _none
-        """Returns other credentials to try where those of a policy are refused."""
+        self.other_policy: Callable[[Policy], Policy | None] = _none
+        """Returns one with other credentials, to try them where those of a policy are refused."""
+        self.own_token = OwnToken()
+        self.exchanged = ExchangedTokens(_EXCHANGED)
         self.keys = KeyRing()
         self.limiter = Limiter(policy.rate_limit, policy.rate_limit_burst)
+        self.decryptions = Limiter(*FAILED_DECRYPTIONS)
+        """Charged with what is encrypted and comes to nothing."""
         self.metadata: Metadata | None = None
         self.metadata_due = 0.0
         self._close_breakers()
@@ -156,18 +181,24 @@ class IssuerState:
             self.limiter = Limiter(policy.rate_limit, policy.rate_limit_burst)
         if policy.jwks_uri != old.jwks_uri:
             self.keys = KeyRing()
-        if (policy.introspection_endpoint, policy.jwks_uri) != (old.introspection_endpoint, old.jwks_uri):
+        if (policy.client, policy.token_client) != (old.client, old.token_client):
+            self.own_token = OwnToken()
+        if _endpoints(policy) != _endpoints(old):
             self._close_breakers()
         after_fork(self._leave_to_parent)
 
     def _close_breakers(self) -> None:
-        self._breakers = {name: Breaker(self.clock.chance) for name in ("introspection", "jwks", "metadata")}
+        self._breakers = {name: Breaker(self.clock.chance) for name in _ENDPOINTS}
 
     def _leave_to_parent(self) -> None:
         """Count on nothing that is under way: the threads that do it are not in a process that was forked off."""
         for breaker in self._breakers.values():
             breaker.leave()
         self.keys.leave()
+
+
+def _endpoints(policy: Policy) -> tuple[str | None, ...]:
+    return (policy.introspection_endpoint, policy.jwks_uri, policy.token_endpoint)
 
 
 def _none(_: Policy) -> None:

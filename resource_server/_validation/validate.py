@@ -16,10 +16,10 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field, replace
 
-from resource_server._protocol.jws import JWS, parse_jws
+from resource_server._protocol.jws import JWS
 from resource_server._protocol.messages import Unavailable
-from resource_server._protocol.shape import judge_shape
 from resource_server._validation.consult import Question, consult, is_buried, signed_bytes
+from resource_server._validation.decrypt import read_token
 from resource_server._validation.flow import Flow
 from resource_server._validation.grant import Tie
 from resource_server._validation.revocations import own_claims
@@ -49,12 +49,12 @@ class Presented:
 
 def validate(state: IssuerState, presented: Presented) -> Flow[Verdict]:
     """Find out about a token, and remember it."""
-    clock, jws = state.clock, parse_jws(presented.token)
-    misfit = judge_shape(presented.token, jws, state.policy.shape)
-    if misfit is not None:
-        return Inactive(misfit)  # as quickly judged as looked up, and no other no is forgotten for it
+    clock, key = state.clock, presented.key
+    jws = read_token(state, key, presented.token, peer=None if presented.ahead else presented.peer)
+    if isinstance(jws, Inactive | Unavailable):
+        return jws
     asked_at = clock.monotonic()
-    name = (presented.key if jws is None else state.digest(jws.signing_input)).hex()
+    name = (key if jws is None else state.digest(jws.signing_input)).hex()
     verdict = yield from _decide(state, presented, jws, name)
     if isinstance(verdict, Active):
         known_since = asked_at if math.isinf(verdict.asked_at) else verdict.asked_at
@@ -64,7 +64,7 @@ def validate(state: IssuerState, presented: Presented) -> Flow[Verdict]:
         if state.revocations.condemns(verdict):
             verdict = Inactive("revoked")
     now = clock.monotonic()
-    state.cache.put(presented.key, verdict, now=now, wall=clock.wall(), took=now - asked_at)
+    state.cache.put(key, verdict, now=now, wall=clock.wall(), took=now - asked_at)
     return verdict
 
 

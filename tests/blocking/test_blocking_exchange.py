@@ -21,17 +21,16 @@ import httpx2
 import pytest
 import respx
 
-from resource_server._protocol.client_auth import ClientCredentials
-from resource_server._protocol.introspection import introspection_request
 from resource_server._protocol.messages import HTTPRequest, HTTPResponse, Unavailable
 from resource_server._runtime import blocking_exchange as module
 from resource_server._runtime.blocking_exchange import BlockingExchange, BlockingPlaces
 from tests.support.blocking import PATIENCE, BlockingBody, BlockingGate, BlockingOrigin, outcomes, run, until
 from tests.support.play import INTROSPECTION, JWKS
+from tests.support.question import asked_by_rs
 from tests.support.sockets import certificate, ok, raw_server, read_request
 
 TOKEN = "canary-access-token"
-QUESTION = introspection_request(INTROSPECTION, TOKEN.encode(), ClientCredentials("rs", "canary-s3cret"))
+QUESTION = asked_by_rs(INTROSPECTION, TOKEN.encode(), "canary-s3cret")
 PROXY_VARIABLES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "all_proxy")
 Make = Callable[..., BlockingExchange]
 
@@ -89,7 +88,7 @@ def make(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Gen
 
 def question(url: str) -> HTTPRequest:
     """Ask about a token at this server."""
-    return introspection_request(url, TOKEN.encode(), ClientCredentials("rs", "canary-s3cret"))
+    return asked_by_rs(url, TOKEN.encode(), "canary-s3cret")
 
 
 def send(exchange: BlockingExchange, request: HTTPRequest = QUESTION, timeout: float = 5.0) -> object:
@@ -173,7 +172,6 @@ def test_a_deadline_in_the_past(make: Make) -> None:
         assert send(make(), HTTPRequest("GET", server.url, "jwks", 1000), timeout=-1.0) == Unavailable("timeout")
 
 
-@pytest.mark.rfc("7662-4-c", "8414-6.1-a")
 class TestTLS:
     """RFC 7662 §4 and RFC 8414 §6.1: TLS, or no answer."""
 
@@ -441,7 +439,7 @@ class TestPlaces:
         exchange = BlockingExchange(timeout=PATIENCE, places=4, transport=origin)
         asking = self.crowd(exchange, 10)
         gate.arrived(3)
-        known = introspection_request(INTROSPECTION, b"known", ClientCredentials("rs", "s3cret"), priority=True)
+        known = asked_by_rs(INTROSPECTION, b"known", "s3cret", priority=True)
         asking.append(run(lambda: send(exchange, known)))
         gate.arrived(4)
         assert isinstance(send(exchange, HTTPRequest("GET", JWKS, "jwks", 1000)), HTTPResponse)

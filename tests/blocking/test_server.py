@@ -121,7 +121,7 @@ def test_start_fetches_ahead(respx_mock: respx.MockRouter) -> None:
         assert server.metadata is not None
         assert server.metadata.introspection_endpoint == INTROSPECTION
         assert server.authenticate(bearer("token")).subject == "subject-1"
-    assert server._opened is None
+    assert server._lines()[0]._opened is None
     assert server.authenticate(bearer("token")).subject == "subject-1"
     server.close()
 
@@ -256,7 +256,7 @@ def test_a_request_that_is_killed_takes_nobody_with_it(
     """A host may kill the thread that asks; those that wait with it are answered, and nothing is remembered of it."""
     gate = BlockingGate(says_yes())
     stage = BlockingStage(introspect=gate)
-    exchange = stage.server._driver()._exchange
+    exchange = stage.server._lines()[0].driver()._exchange
     monkeypatch.setattr(exchange, "send", interrupted(exchange.send, error()))
     leader = run(lambda: stage.server.authenticate(bearer("token")))
     gate.arrived()
@@ -300,7 +300,7 @@ def test_the_keys_of_a_burst_are_fetched_once() -> None:
         run(partial(stage.server.authenticate, bearer(access_token(key, jti=str(number))))) for number in range(30)
     ]
     gate.arrived()
-    until(lambda: len(stage.server._driver()._flights._flights) == 31)
+    until(lambda: len(stage.server._lines()[0].driver()._flights._flights) == 31)
     gate.open()
     assert len({found.token_id for found in outcomes(threads) if isinstance(found, Principal)}) == 30
     assert stage.origin.count("jwks") == 1
@@ -365,9 +365,9 @@ def test_what_a_fork_leaves_behind() -> None:
         for number in range(2):
             with pytest.raises(InvalidToken):
                 server.authenticate(bearer(f"token-{number}"))
-            assert server._opened is not None
+            assert server._lines()[0]._opened is not None
             server._start_anew()
-            assert server._opened is None
+            assert server._lines()[0]._opened is None
     assert len(origin.requests) == 2
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from importlib import import_module
 from pathlib import Path
@@ -16,6 +17,7 @@ from resource_server._validation import admit, keys, validate
 from resource_server.errors import Reason
 from scripts import reference
 from tests.docs.pages import NAMES, blocks, read
+from tests.support.jwt import signing_key
 
 PUBLIC = {
     "resource_server": "docs/api.md",
@@ -66,12 +68,20 @@ def test_every_option_has_a_place(monkeypatch: pytest.MonkeyPatch) -> None:
         reference.options()
 
 
+NEEDS = {
+    "dpop": {"RESOURCE": "https://rs.example.com"},
+    "dpop_replay": {"CACHE_URL": "redis://127.0.0.1"},
+    "encrypted_tokens": {"DECRYPTION_KEY": json.dumps(signing_key("ES256").private_jwk(alg="ECDH-ES", use="enc"))},
+}
+"""Options that mean nothing without another one."""
+
+
 def example(member: dict[str, Any]) -> str | None:
     """Return a value that an option can have, other than its default; none for a text."""
-    [chosen] = [kind for kind in member.get("anyOf", [member]) if kind["type"] != "null"]
+    [chosen] = [kind for kind in member.get("anyOf", [member]) if kind.get("type") != "null"]
     if "enum" in chosen:
         return str(chosen["enum"][-1])
-    return {"boolean": str(not member.get("default")).lower(), "integer": "7", "number": "2.5"}.get(chosen["type"])
+    return {"boolean": str(not member.get("default")).lower(), "integer": "7", "number": "2.5"}.get(chosen.get("type", ""))
 
 
 @pytest.mark.parametrize("name", [name for name, member in OPTIONS.items() if example(member)])
@@ -80,6 +90,8 @@ def test_every_option_can_be_an_environment_variable(
 ) -> None:
     """Each option that is no text can be given as one, under the name on the page about configuration."""
     value = example(OPTIONS[name])
+    for other, needed in NEEDS.get(name, {}).items():
+        monkeypatch.setenv(f"RESOURCE_SERVER_{other}", needed)
     monkeypatch.setenv(f"RESOURCE_SERVER_{name.upper()}", value or "")
     assert f"`RESOURCE_SERVER_{name.upper()}`" in read("docs/configuration.md")
     assert str(getattr(Settings.from_env(), name)).lower() == value

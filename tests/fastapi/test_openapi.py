@@ -3,7 +3,8 @@
 from typing import Annotated, Any
 
 import pytest
-from fastapi import APIRouter, FastAPI
+from fastapi import APIRouter, FastAPI, Security
+from fastapi.security import OAuth2PasswordBearer
 
 from resource_server import Principal, any_of
 from resource_server.fastapi import install, require
@@ -74,8 +75,8 @@ async def test_scopes_of_each_route(authorization_server: ScriptedAS) -> None:
     found = await document(app)
     assert demands(found, "get", "/public") == []
     assert demands(found, "get", "/any") == [set()]
-    assert demands(found, "get", "/either") == [{"admin"}]
-    assert set().union(*demands(found, "post", "/v1/orders")) == {"read", "write"}
+    assert demands(found, "get", "/either") == [{"admin"}, {"owner"}]
+    assert demands(found, "post", "/v1/orders") == [{"read", "write"}]
     [name] = found["components"]["securitySchemes"]
     assert {key for entry in found["paths"]["/v1/orders"]["post"]["security"] for key in entry} == {name}
 
@@ -112,7 +113,7 @@ async def test_flows(members: dict[str, str], flows: set[str]) -> None:
         assert found["flows"].keys() == flows
         for flow in found["flows"].values():
             assert flow["tokenUrl"] == TOKEN_URL
-            assert flow["scopes"].keys() == {"read", "write", "admin"}
+            assert flow["scopes"].keys() == {"read", "write", "admin", "owner"}
         if "authorizationCode" in flows:
             assert found["flows"]["authorizationCode"]["authorizationUrl"] == AUTHORIZATION_URL
 
@@ -140,3 +141,78 @@ async def test_docs_are_public(authorization_server: ScriptedAS) -> None:
     for path in ("/docs", "/openapi.json"):
         assert (await call(app, "GET", path)).status == 200
     assert authorization_server.introspections == 0
+
+
+def entries(found: dict[str, Any], path: str) -> list[tuple[str, list[str]]]:
+    """Return the schemes and scopes that the document says the GET of a path needs: one entry for each way in."""
+    return [item for entry in found["paths"][path]["get"].get("security", []) for item in entry.items()]
+
+
+@pytest.mark.parametrize(
+    ("mode", "offered"),
+    [("off", ["BearerToken"]), ("optional", ["BearerToken", "DPoPToken"]), ("required", ["DPoPToken"])],
+)
+@pytest.mark.parametrize("by_route", [False, True], ids=["server", "route"])
+async def test_schemes(authorization_server: ScriptedAS, mode: Any, offered: list[str], *, by_route: bool) -> None:
+    """An operation names the schemes it takes, by the server's setting or by its own, and they are described."""
+    app = FastAPI()
+
+    @app.get("/pay", dependencies=[require("pay", dpop=mode if by_route else None)])
+    async def pay() -> str:
+        return "paid"
+
+    options: dict[str, Any] = {"resource": "https://api.example.test", "dpop": "off" if by_route else mode}
+    install(app, authorization_server.server(**options))
+    for _ in range(2):
+        found = await document(app)
+        assert entries(found, "/pay") == [(name, ["pay"]) for name in offered]
+        schemes = found["components"]["securitySchemes"]
+        assert {name: described["scheme"] for name, described in schemes.items()} == {
+            name: {"BearerToken": "bearer", "DPoPToken": "DPoP"}[name] for name in offered
+        }
+
+
+async def test_ways_in(authorization_server: ScriptedAS) -> None:
+    """Each complete way in is an entry of its own; demands of a router and of its route are needed together."""
+    app, router = FastAPI(), APIRouter(dependencies=[require(any_of("a", "b" & any_of("c")), dpop="optional")])
+
+    @router.get("/x", dependencies=[require("d", any_of("e", "a"), dpop="off")])
+    async def x() -> str:
+        return "x"
+
+    @router.get("/y", dependencies=[require(dpop="required")])
+    async def y() -> str:
+        return "y"
+
+    app.include_router(router)
+    install(app, authorization_server.server(resource="https://api.example.test"))
+    found = await document(app)
+    schemes, ways = zip(*entries(found, "/x"), strict=True)
+    assert [set(way) for way in dict.fromkeys(map(tuple, ways))] == [
+        {"a", "d", "e"},
+        {"a", "d"},
+        {"b", "c", "d", "e"},
+        {"a", "b", "c", "d"},
+    ]
+    assert set(schemes) == {"BearerToken"}
+    assert entries(found, "/y") == [("DPoPToken", ["a"]), ("DPoPToken", ["b", "c"])]
+
+
+async def test_other_schemes(authorization_server: ScriptedAS) -> None:
+    """What the application demands besides, by schemes of its own, stands as it was."""
+    app = FastAPI()
+    own = OAuth2PasswordBearer(tokenUrl="token", scheme_name="Own", auto_error=False)
+
+    @app.get("/x", dependencies=[require("read"), Security(own, scopes=["their own"])])
+    async def x() -> str:
+        return "x"
+
+    @app.get("/y", dependencies=[Security(own)])
+    async def y() -> str:
+        return "y"
+
+    install(app, authorization_server.server())
+    found = await document(app)
+    assert entries(found, "/x") == [("BearerToken", ["read"]), ("Own", ["their own"])]
+    assert entries(found, "/y") == [("Own", [])]
+    assert found["components"]["securitySchemes"].keys() == {"BearerToken", "Own"}

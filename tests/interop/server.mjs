@@ -4,7 +4,7 @@
 //
 // One line of JSON on standard output says that connections are accepted: {"ready":true,"issuer":"http://127.0.0.1:4000",...}
 // Environment: PORT (0 for any that is free), HOST (127.0.0.1), ISSUER (by default http://HOST:PORT).
-// For tests only, beside OAuth: GET /_/health, GET /_/stats, GET /_/client-key (the private key of client svc-pkjwt),
+// For tests only, beside OAuth: GET /_/health, GET /_/stats, GET /_/client-key (the private key of svc-pkjwt and rs-pkjwt),
 // POST /_/rotate (new signing keys, the old ones gone), POST /_/clock {"offset": seconds}.
 import { createServer } from 'node:http';
 import { generateKeyPairSync, createHash, X509Certificate } from 'node:crypto';
@@ -34,7 +34,7 @@ const newKeys = () => ({
     jwk('ed25519', {}),                                     // Ed25519 / EdDSA
   ],
 });
-const clientKey = jwk('ec', { namedCurve: 'P-256' }, { alg: 'ES256' }); // for svc-pkjwt
+const clientKey = jwk('ec', { namedCurve: 'P-256' }, { alg: 'ES256' }); // for svc-pkjwt and rs-pkjwt
 const { d: _private, ...clientPublicKey } = clientKey;
 
 // ---------------------------------------------------------------- storage
@@ -92,12 +92,16 @@ const clients = [
     response_types: ['code'], redirect_uris: ['http://127.0.0.1:9999/cb'], scope: `openid offline_access ${SCOPE}` },
   { client_id: 'device', token_endpoint_auth_method: 'none', redirect_uris: [], response_types: [],
     grant_types: ['urn:ietf:params:oauth:grant-type:device_code', 'refresh_token'], scope: `openid offline_access ${SCOPE}` },
-  resourceServer('rs-plain'),                                                    // application/json only
-  resourceServer('rs-jwt', { introspection_signed_response_alg: 'RS256' }),      // RFC 9701 when Accept asks
+  resourceServer('rs-plain'),                                                    // RFC 9701 with RS256 when Accept asks
+  resourceServer('rs-jwt', { introspection_signed_response_alg: 'RS256' }),      // the same, registered so
   resourceServer('rs-jwt-es256', { introspection_signed_response_alg: 'ES256' }),
+  resourceServer('rs-jwt-ed25519', { introspection_signed_response_alg: 'Ed25519' }),
+  resourceServer('rs-jwt-eddsa', { introspection_signed_response_alg: 'EdDSA' }),
+  resourceServer('rs-pkjwt', { client_secret: undefined, token_endpoint_auth_method: 'private_key_jwt',
+    token_endpoint_auth_signing_alg: 'ES256', jwks: { keys: [clientPublicKey] } }),
   resourceServer('rs-denied'),                                                   // authenticates, may not introspect
 ];
-const MAY_INTROSPECT = new Set(['rs-plain', 'rs-jwt', 'rs-jwt-es256']);
+const MAY_INTROSPECT = new Set(['rs-plain', 'rs-jwt', 'rs-jwt-es256', 'rs-jwt-ed25519', 'rs-jwt-eddsa', 'rs-pkjwt']);
 
 // ---------------------------------------------------------------- provider
 const configuration = {

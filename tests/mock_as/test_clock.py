@@ -53,6 +53,7 @@ def test_shift_replaces_the_offset(clock: Clock) -> None:
     assert (clock.now(), clock.offset) == (1007.0, 7.0)
 
 
+@pytest.mark.rfc("as-6")
 def test_frozen_clock_stands_still_until_moved(clock: Clock, source: Source) -> None:
     """A frozen clock does not follow its source, but can be moved."""
     clock.advance(10)

@@ -16,6 +16,7 @@ from tests.mock_as.conftest import Post
 pytestmark = pytest.mark.anyio
 
 
+@pytest.mark.rfc("as-6")
 async def test_request_is_written_down(mock: MockAS, introspect: Post) -> None:
     """An entry says what was asked, by whom, and what was answered."""
     token = mock.token()

@@ -17,6 +17,7 @@ from mock_as.tokens.resources import Resource
 from tests.mock_as.jose import payload_of
 
 
+@pytest.mark.rfc("6750-5.2-a")
 def test_ten_thousand_opaque_tokens_are_unguessable_and_distinct() -> None:
     """An opaque token has 256 random bits: no two are equal, and none looks like a JWT."""
     mock = MockAS(token_format="opaque")
@@ -33,6 +34,7 @@ def test_every_token_has_its_own_id_and_jti(mock: MockAS) -> None:
     assert len({token.jti for token in tokens}) == 100
 
 
+@pytest.mark.rfc("as-6")
 def test_seed_makes_tokens_reproducible() -> None:
     """Two mocks with one seed make the same tokens, a third with another makes others, and a reset begins again."""
     one, same, other = MockAS(seed=42), MockAS(seed=42), MockAS(seed=43)

@@ -152,6 +152,7 @@ def test_options_can_be_changed_until_the_reset(mock: MockAS) -> None:
     assert mock.token().format == "jwt"
 
 
+@pytest.mark.rfc("as-6")
 def test_seed_makes_what_follows_reproducible(mock: MockAS) -> None:
     """After the same seed come the same texts and the same chances."""
     made: list[tuple[str, float]] = []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -204,3 +205,15 @@ def test_never_raises(value: str, status: int, body: bytes) -> None:
     waited = found.retry_after if isinstance(found, Unavailable) else None
     assert waited is None or 0.0 <= waited <= 86_400.0
     assert (max_age(response) or 0.0) >= 0.0
+
+
+def test_a_year_beyond_all_calendars() -> None:
+    """RFC 9110 §10.2.3: a date that is none is no wish."""
+    assert waits("Sun, 06 Nov 99999999999999999999 08:49:37 GMT") is None
+
+
+@pytest.mark.parametrize("read", [read_json_object, status_fault])
+def test_the_date_of_a_wish_is_seen_from_now(read: Any) -> None:
+    """RFC 9110 §10.2.3: Retry-After may be a date, which is so many seconds from now."""
+    response = HTTPResponse(503, (("retry-after", "Sun, 06 Nov 1994 08:49:37 GMT"),), b"")
+    assert read(response, DATE - 7.0) == Unavailable("status_503", 7.0)

@@ -10,7 +10,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from resource_server._protocol.client_auth import ClientCredentials
 from resource_server._protocol.introspection import (
     IntrospectionAnswer,
     introspection_request,
@@ -19,10 +18,9 @@ from resource_server._protocol.introspection import (
 from resource_server._protocol.messages import HTTPResponse, Unavailable
 from tests.support.jwt import NOW
 from tests.support.local import json_response
+from tests.support.question import asked_by_rs
 
 ENDPOINT = "https://as.example.com/introspect"
-BASIC = ClientCredentials("rs", "secret")
-POST = ClientCredentials("rs", "secret", "client_secret_post")
 TOKENS = st.from_regex(rb"[A-Za-z0-9\-._~+/]{1,20}={0,2}", fullmatch=True)
 
 
@@ -34,7 +32,7 @@ def process(document: Any, *, status: int = 200) -> IntrospectionAnswer:
 @pytest.mark.rfc("7662-2.1-a", "7662-2.1-b", "7662-2.1-e")
 def test_request() -> None:
     """RFC 7662 §2.1: as in its example: POST, form-urlencoded, the token in the body, an answer in JSON asked for."""
-    request = introspection_request(ENDPOINT, b"mF_9.B5f-4.1JqM", BASIC)
+    request = introspection_request(ENDPOINT, b"mF_9.B5f-4.1JqM")
     headers = dict(request.headers)
     assert (request.method, request.url, request.max_bytes) == ("POST", ENDPOINT, 65_536)
     assert headers["content-type"] == "application/x-www-form-urlencoded"
@@ -49,14 +47,14 @@ def test_request() -> None:
 )
 def test_token_is_encoded(token: bytes, encoded: bytes) -> None:
     """RFC 7662 §2.1: what means something in a form is percent-encoded."""
-    assert introspection_request(ENDPOINT, token, BASIC).body.partition(b"&")[0] == b"token=" + encoded
+    assert introspection_request(ENDPOINT, token).body.partition(b"&")[0] == b"token=" + encoded
 
 
 @given(TOKENS)
 @pytest.mark.rfc("7662-2.1-a", "7662-2.1-e")
 def test_token_arrives_unchanged(token: bytes) -> None:
     """RFC 7662 §2.1: the authorization server reads exactly the token that was presented, in the body only."""
-    request = introspection_request(ENDPOINT, token, BASIC)
+    request = introspection_request(ENDPOINT, token)
     form = parse_qsl(request.body.decode("ascii"), strict_parsing=True)
     assert form == [("token", token.decode()), ("token_type_hint", "access_token")]
     assert request.url == ENDPOINT
@@ -65,7 +63,8 @@ def test_token_arrives_unchanged(token: bytes) -> None:
 @pytest.mark.rfc("7662-2.1-c")
 def test_client_authentication() -> None:
     """RFC 7662 §2.1: we authenticate in the header or in the form, never in both."""
-    in_header, in_form = introspection_request(ENDPOINT, b"t", BASIC), introspection_request(ENDPOINT, b"t", POST)
+    in_header = asked_by_rs(ENDPOINT, b"t", "secret")
+    in_form = asked_by_rs(ENDPOINT, b"t", "secret", method="client_secret_post")
     assert dict(in_header.headers)["authorization"].startswith("Basic ")
     assert b"secret" not in in_header.body
     assert "authorization" not in dict(in_form.headers)
@@ -136,7 +135,7 @@ def test_only_200_counts(status: int, active: bool) -> None:  # noqa: FBT001 - p
     assert answer.cause == f"status_{status}"
 
 
-@pytest.mark.rfc("7662-2.3-a")
+@pytest.mark.rfc("7662-2.3-a", "8414-2-b")
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 405])
 def test_our_own_fault(status: int) -> None:
     """RFC 7662 §2.3: refused credentials or a wrong endpoint are our misconfiguration, and say nothing of the token."""

@@ -380,3 +380,8 @@ def test_never_raises(entry: object) -> None:
     assert key.algorithms <= set(ALGORITHMS)
     imported = jose.import_key(key)
     assert imported is None or not imported.is_private
+
+
+def test_a_coordinate_that_is_not_base64url() -> None:
+    """RFC 8037 §2: x is base64url, or there is no key."""
+    assert read("Ed25519", x="!") is None

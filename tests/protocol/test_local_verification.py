@@ -317,7 +317,7 @@ def test_payload(payload: bytes) -> None:
     assert judge(sign(header(KEY), payload, KEY), KEY) == Inactive("malformed")
 
 
-@pytest.mark.rfc("8725-3.3-a", "9068-4-g", "8725bis-3.15-a")
+@pytest.mark.rfc("8725-3.3-a", "9068-4-g", "8725bis-3.15-a", "8725bis-3.13-a")
 @pytest.mark.attack("A-J-13")
 @pytest.mark.parametrize("alg", ["dir", "RSA-OAEP", "RSA1_5", "PBES2-HS256+A128KW", "ECDH-ES"])
 def test_encrypted_token(alg: str) -> None:

@@ -55,3 +55,9 @@ def test_every_member_is_needed(missing: str) -> None:
 def test_what_adds_to_what_is_known(before: float, until: float, *, adds: bool) -> None:
     """Only one that reaches further, or holds longer, says anything new."""
     assert Revocation("sub", "s", KNOWN.before + before, KNOWN.until + until).adds_to(KNOWN) is adds
+
+
+def test_whole_seconds_are_moments() -> None:
+    """A moment is a number, with a fraction or without."""
+    whole = Revocation("sub", "s", 1_700_000_000, 1_700_086_400)
+    assert read_revocation(whole.members()) == whole

@@ -322,3 +322,32 @@ def test_whatever_the_subject_is(subject: Any) -> None:
     """The same for subjects of every shape, of which most are malformed."""
     found = judge(event_claims(sub_id=subject))
     assert found == "invalid_request" or {kind for kind, _ in meant(found)} <= {"sub", "sid", "jti"}
+
+
+def test_the_long_name_of_a_plain_jwt() -> None:
+    """RFC 7519 §5.1: a media type may be written out; a logout token may call itself a plain JWT either way."""
+    assert judge(logout_claims(), "application/jwt") == judge(logout_claims(), "jwt")
+
+
+@pytest.mark.parametrize("toe", ["now", True, -1, None])
+def test_moment_of_the_event_is_a_date(toe: object) -> None:
+    """RFC 8417 §2.2: toe is a NumericDate, also where the event has a moment of its own."""
+    changes = {"toe": toe, "events": {SESSION_REVOKED: {"event_timestamp": NOW}}}
+    assert judge(event_claims(**changes)) == "invalid_request"
+
+
+def test_every_event_is_an_object() -> None:
+    """RFC 8417 §2.2: the value of an event is an object; one that is not spoils the token."""
+    events = {SESSION_REVOKED: {}, f"{CAEP}token-claims-change": "x"}
+    assert judge(event_claims(events=events)) == "invalid_request"
+
+
+def test_the_beginning_of_time_is_a_moment() -> None:
+    """RFC 7519 §2: a NumericDate may be 0."""
+    [revocation] = judge(event_claims(iat=0))
+    assert revocation.before < 1
+
+
+def test_only_a_credential_can_be_added() -> None:
+    """A session that is revoked is revoked, whatever kind of change is said of it."""
+    assert judge(event_claims(events={SESSION_REVOKED: {"change_type": "create"}}))

@@ -78,3 +78,34 @@ def test_mistakes_are_named_and_not_quoted(url: str, problem: str) -> None:
 def test_password_is_not_shown() -> None:
     """An address shows no password."""
     assert PASSWORD not in repr(read_store_url(f"redis://:{PASSWORD}@cache"))
+
+
+@pytest.mark.parametrize("brand", ["redis", "valkey"])
+@pytest.mark.parametrize(("secure", "tls"), [("", False), ("s", True)])
+@pytest.mark.parametrize(("kind", "path"), [("sentinel", "/main"), ("cluster", "")])
+def test_every_scheme(brand: str, secure: str, kind: str, path: str, *, tls: bool) -> None:
+    """A scheme says whose protocol it is, whether with TLS, and what kind of store, in every combination."""
+    address = read_store_url(f"{brand}{secure}+{kind}://host{path}")
+    assert (address.kind, address.tls) == (kind, tls)
+
+
+def test_the_largest_numbers() -> None:
+    """A port has 16 bits (RFC 9293 section 3.1), and a database as many digits as a million."""
+    address = read_store_url("redis://cache:65535/1000000")
+    assert (address.hosts, address.database) == ((("cache", 65535),), 1_000_000)
+    assert read_store_url("unix:///x").path == "/x"
+
+
+@pytest.mark.parametrize(
+    "url", ["redis://cache:65536", "redis+cluster://a:1,b:0", "redis://cache/10000000", "redis://cache/\u0661"]
+)
+def test_numbers_out_of_range(url: str) -> None:
+    """One bad port of several is one too many, and a number is written in ASCII digits."""
+    with pytest.raises(ValueError, match="must name"):
+        read_store_url(url)
+
+
+def test_a_colon_in_a_password() -> None:
+    """The first colon ends the name of the user (RFC 3986 section 3.2.1); the others are part of the password."""
+    address = read_store_url("redis://u:p:q@cache")
+    assert (address.username, address.password) == ("u", "p:q")

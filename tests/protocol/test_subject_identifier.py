@@ -82,3 +82,40 @@ def test_what_it_means(subject: dict[str, Any], wide: list[tuple[str, str]], nar
 def test_malformed(subject: Any) -> None:
     """RFC 9493 §3: a member that is missing or of the wrong type makes the identifier malformed, not empty."""
     assert judge_subject(subject, ISSUER, narrow=True) is None
+
+
+@pytest.mark.parametrize("member", ["user", "session", "device", "tenant", "org_unit", "group", "application"])
+def test_a_complex_subject_that_does_not_say_so(member: str) -> None:
+    """Each member of a complex subject shows that it is one, where early drafts named no format."""
+    assert judge_subject({member: EMAIL}, ISSUER, narrow=False) == ()
+
+
+def test_the_format_is_believed() -> None:
+    """RFC 9493 §3: a subject that names its format has that one, whatever else stands in it."""
+    assert judge_subject(ALICE | {"user": EMAIL}, ISSUER, narrow=False) == (("sub", "alice"),)
+
+
+def test_an_opaque_user() -> None:
+    """An opaque identifier in the place of the user names a user."""
+    subject = {"format": "complex", "user": {"format": "opaque", "id": "u"}}
+    assert judge_subject(subject, ISSUER, narrow=False) == (("sub", "u"),)
+
+
+def test_opaque_aliases() -> None:
+    """An opaque identifier among aliases names what it would name alone."""
+    subject = {"format": "aliases", "identifiers": [SESSION]}
+    for narrow in (False, True):
+        assert judge_subject(subject, ISSUER, narrow=narrow) == judge_subject(SESSION, ISSUER, narrow=narrow)
+
+
+@pytest.mark.parametrize(
+    "subject",
+    [
+        {"format": "complex", "user": {"format": "opaque"}, "session": SESSION},
+        {"format": "aliases", "identifiers": 7},
+        {"format": "aliases", "identifiers": [ALICE, "alice"]},
+    ],
+)
+def test_partly_malformed(subject: Any) -> None:
+    """RFC 9493 §3: one malformed part makes the whole identifier malformed."""
+    assert judge_subject(subject, ISSUER, narrow=True) is None

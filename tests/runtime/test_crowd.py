@@ -9,13 +9,12 @@ from typing import Any
 import httpx
 import pytest
 
-from resource_server._protocol.client_auth import ClientCredentials
-from resource_server._protocol.introspection import introspection_request
 from resource_server._protocol.jwks import jwks_request
 from resource_server._protocol.messages import HTTPResponse, Unavailable
 from resource_server._runtime import exchange as exchange_module
 from resource_server._runtime.exchange import FOR_STRANGERS, PLACES, Exchange, Places
 from tests.support.play import INTROSPECTION, JWKS
+from tests.support.question import asked_by_rs
 
 pytestmark = pytest.mark.anyio
 
@@ -49,8 +48,7 @@ class Slow(httpx.AsyncBaseTransport):
 def questions(exchange: Exchange, *, seconds: float) -> list[asyncio.Task[Any]]:
     """Ask about many tokens at the same moment."""
     deadline = asyncio.get_running_loop().time() + seconds
-    rs = ClientCredentials("rs", "s3cret")
-    requests = [introspection_request(INTROSPECTION, b"token-%d" % number, rs) for number in range(CROWD)]
+    requests = [asked_by_rs(INTROSPECTION, b"token-%d" % number, "s3cret") for number in range(CROWD)]
     return [asyncio.create_task(exchange.send(request, deadline)) for request in requests]
 
 
@@ -159,12 +157,11 @@ class TestPlaces:
         slow = Slow()
         crowded = Exchange(timeout=5.0, places=2, transport=slow)
         deadline = asyncio.get_running_loop().time() + 5.0
-        rs = ClientCredentials("rs", "s3cret")
-        asked = introspection_request(INTROSPECTION, b"token", rs)
+        asked = asked_by_rs(INTROSPECTION, b"token", "s3cret")
         asking = [asyncio.create_task(crowded.send(asked, deadline)) for _ in range(4)]
         await settle()
         assert await crowded.send(asked, deadline) == Unavailable("crowded", fault="crowd")
-        known = introspection_request(INTROSPECTION, b"token", rs, priority=True)
+        known = asked_by_rs(INTROSPECTION, b"token", "s3cret", priority=True)
         favoured = asyncio.create_task(crowded.send(known, deadline))
         await settle()
         assert slow.running == 2

@@ -11,18 +11,17 @@ import httpx
 import pytest
 import respx
 
-from resource_server._protocol.client_auth import ClientCredentials
-from resource_server._protocol.introspection import introspection_request
 from resource_server._protocol.jwks import jwks_request
 from resource_server._protocol.messages import HTTPRequest, HTTPResponse, Unavailable
 from resource_server._runtime.connections import OwnConnections
 from resource_server._runtime.exchange import Exchange
 from tests.support.origin import Body, Origin, says
 from tests.support.play import INTROSPECTION, JWKS
+from tests.support.question import asked_by_rs
 
 pytestmark = pytest.mark.anyio
 
-QUESTION = introspection_request(INTROSPECTION, b"the-token", ClientCredentials("rs", "s3cret"))
+QUESTION = asked_by_rs(INTROSPECTION, b"the-token", "s3cret")
 
 
 async def send(exchange: Exchange, request: HTTPRequest = QUESTION, timeout: float = 5.0) -> HTTPResponse | Unavailable:  # noqa: ASYNC109 - handed on as a deadline

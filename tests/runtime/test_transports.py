@@ -14,13 +14,12 @@ from typing import Any
 import pytest
 import respx
 
-from resource_server._protocol.client_auth import ClientCredentials
-from resource_server._protocol.introspection import introspection_request
 from resource_server._protocol.jwks import jwks_request
 from resource_server._protocol.messages import HTTPRequest, HTTPResponse, Unavailable
 from tests.support.askers import ASKERS, LEFT_TO_THEMSELVES, OWN, Ask, Asker, own, threads
 from tests.support.canary import log_text
 from tests.support.play import INTROSPECTION
+from tests.support.question import asked_by_rs
 from tests.support.sockets import certificate, ok
 from tests.support.wire import Conversation, Script, WireServer, after, keeps_saying, says, wire_server
 
@@ -65,7 +64,7 @@ async def ask_ourselves(our_asker: Asker) -> AsyncGenerator[Ask]:
 
 def question(server: WireServer) -> HTTPRequest:
     """Ask about a token."""
-    return introspection_request(server.url, TOKEN.encode(), ClientCredentials("rs", SECRET))
+    return asked_by_rs(server.url, TOKEN.encode(), SECRET)
 
 
 def headers_of(request: bytes) -> dict[bytes, bytes]:
@@ -461,7 +460,7 @@ async def test_respx_sees_every_question(name: str, respx_mock: respx.MockRouter
     """Whoever puts himself between httpx and the network is asked, whatever is installed."""
     route = respx_mock.post(INTROSPECTION).respond(200, json={"active": False})
     async with ASKERS[name](None) as ask:
-        answer = await ask(introspection_request(INTROSPECTION, b"t", ClientCredentials("rs", SECRET)))
+        answer = await ask(asked_by_rs(INTROSPECTION, b"t", SECRET))
     assert isinstance(answer, HTTPResponse)
     assert route.calls.last.request.content == b"token=t&token_type_hint=access_token"
 

@@ -16,7 +16,8 @@ from tests.scenarios.judges import Judge, OIDCProvider, mock_judge, oidc_provide
 from tests.support.answer import Answer
 from tests.support.api import application
 from tests.support.asgi import call
-from tests.support.promises import assert_promises, logs_keep_secrets
+from tests.support.jwt import REMOVED
+from tests.support.promises import assert_keeps_secrets, assert_promises, logs_keep_secrets
 
 __all__ = ["logs_keep_secrets"]
 
@@ -30,7 +31,7 @@ class Api:
 
     Args:
         judge: whom it asks.
-        options: options of the resource server.
+        options: options of the resource server; ``REMOVED`` takes one of the usual ones away.
     """
 
     def __init__(self, judge: Judge, **options: Any) -> None:
@@ -45,7 +46,8 @@ class Api:
             "clock": Clock(wall=judge.now, monotonic=judge.now),
             "observer": self.events.append,
         }
-        self.server = ResourceServer(**(defaults | options))
+        chosen = {name: value for name, value in (defaults | options).items() if value is not REMOVED}
+        self.server = ResourceServer(**chosen)
         self._app = application(Counter())
         install(self._app, self.server)
 
@@ -53,6 +55,14 @@ class Api:
         """Send a request, and hold the answer to what holds for every answer."""
         answer = await call(self._app, "GET", path, token=token)
         assert_promises(answer)
+        return answer
+
+    async def send(self, token: str, scheme: str, **fields: str) -> Answer:
+        """Send a request under a scheme, with further header fields."""
+        sent = {"authorization": f"{scheme} {token}"} | fields
+        headers = [(name.replace("_", "-").encode(), value.encode()) for name, value in sent.items()]
+        answer = await call(self._app, "GET", "/things", headers=headers)
+        assert_keeps_secrets(repr(answer))
         return answer
 
     def saw(self, kind: type[Event]) -> bool:

@@ -89,8 +89,8 @@ async def test_as_a_context_manager() -> None:
     origin = serving()
     async with metadata_only(origin) as server:
         assert server.metadata is not None
-        assert len(server._drivers) == 1
-    assert len(server._drivers) == 0
+        assert len(server._lines()[0]._drivers) == 1
+    assert len(server._lines()[0]._drivers) == 0
     assert not origin.closed
 
 
@@ -133,7 +133,7 @@ def test_two_event_loops_in_two_threads() -> None:
         together.wait()
         results.append(await server.authenticate(bearer(token)))
         results.append(await server.authenticate(bearer("shared")))
-        opened.append(server._driver()._exchange._own)
+        opened.append(server._lines()[0].driver()._exchange._own)
         together.wait()
         await server.aclose()
 
@@ -147,7 +147,7 @@ def test_two_event_loops_in_two_threads() -> None:
         assert 3 <= route.call_count <= 4
     assert len(results) == 4
     assert opened[0] is not opened[1]
-    assert len(server._drivers) == 0
+    assert len(server._lines()[0]._drivers) == 0
 
 
 @pytest.mark.attack("A-C-14")
@@ -183,7 +183,7 @@ async def test_from_env_with_a_callers_client(monkeypatch: pytest.MonkeyPatch) -
         monkeypatch.setenv(f"RESOURCE_SERVER_{name.upper()}", str(value))
     client: Any = object()
     server = ResourceServer.from_env(client=client, env_file=None)
-    assert server._client is client
+    assert server._means.client is client
 
 
 async def test_the_repr_names_the_issuer_and_no_secret() -> None:
@@ -206,4 +206,4 @@ def test_event_loops_that_are_over_leave_nothing() -> None:
     for number, loop in enumerate(loops):
         loop.run_until_complete(server.authenticate(bearer(f"token-{number}")))
         loop.close()
-    assert list(server._drivers) == loops[-1:]
+    assert list(server._lines()[0]._drivers) == loops[-1:]

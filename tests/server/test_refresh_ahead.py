@@ -36,7 +36,7 @@ async def send(stage: Stage, token: str = HOT) -> Principal:
 
 async def settle(stage: Stage) -> None:
     """Let what runs in the background come to its end."""
-    driver = stage.server._driver()
+    driver = stage.server._lines()[0].driver()
     while driver._flights._tasks:
         await asyncio.wait(list(driver._flights._tasks.values()))
 

@@ -443,16 +443,16 @@ async def test_certificates_that_change(tmp_path: Path) -> None:
     """Another file of certificates, or another content of it: connections are made anew; the old ones end later."""
     place = Place(tmp_path)
     await place.ask("one")
-    driver = place.server._driver()
+    driver = place.server._lines()[0].driver()
     before = driver._exchange
     place.write(ca_file=certificate(tmp_path))
     await place.ask("two")
-    second = place.server._driver()._exchange
+    second = place.server._lines()[0].driver()._exchange
     assert second is not before
     certificate(tmp_path, "\n")
     await place.ask("three")
-    assert place.server._driver() is driver
-    assert place.server._driver()._exchange is not second
+    assert place.server._lines()[0].driver() is driver
+    assert place.server._lines()[0].driver()._exchange is not second
     assert place.reloads() == [(("ca_file",), ()), ((), ())]
     await place.server.aclose()
 
@@ -461,7 +461,7 @@ async def test_retired_connections_are_closed(tmp_path: Path) -> None:
     """What waits for the old connections has its time, then they are closed."""
     place = Place(tmp_path)
     await place.ask("one")
-    driver = place.server._driver()
+    driver = place.server._lines()[0].driver()
     closed = asyncio.Event()
     driver._exchange.timeout = 0.02  # too short to ask in, on a busy machine
 
@@ -614,7 +614,7 @@ def test_threads_with_other_connections(tmp_path: Path) -> None:
         env_file=None, toml_file=file, transport=transport, clock=Clock(lambda: NOW)
     )
     server.authenticate(bearer("one"))
-    driver = server._driver()
+    driver = server._lines()[0].driver()
     before, closed = driver._exchange, threading.Event()
     before.timeout = 0.02  # too short to ask in, on a busy machine
     before.close = closed.set  # type: ignore[method-assign] # a spy
@@ -624,7 +624,7 @@ def test_threads_with_other_connections(tmp_path: Path) -> None:
     assert driver._exchange is not before
     assert closed.wait(5)
     after = driver._exchange
-    server._reconnect(driver)  # as a thread does that comes second
-    assert server._driver() is driver
+    server._lines()[0]._reconnect(driver)  # as a thread does that comes second
+    assert server._lines()[0].driver() is driver
     assert driver._exchange is after
     server.close()

@@ -404,7 +404,8 @@ def test_a_process_without_its_threads_begins_to_hear_again(valkey: Valkey) -> N
     """The first request after a fork starts to listen, also where its token is known."""
     with in_threads(valkey.url) as server, in_threads(valkey.url) as other:
         assert asked(server, "opaque") != "revoked"
-        feed, driver = server._feed, server._opened
+        [line] = server._lines()
+        feed, driver = line._feed, line._opened
         assert feed is not None
         assert driver is not None
         server._start_anew()  # as in a process that was forked off
@@ -412,23 +413,25 @@ def test_a_process_without_its_threads_begins_to_hear_again(valkey: Valkey) -> N
         driver.close()
         other.revoke(token="opaque")
         wait_for(lambda: asked(server, "opaque") == "revoked")
-        assert server._feed is not None
+        assert line._feed is not None
 
 
 async def test_without_a_store_there_is_no_feed() -> None:
     """Without ``cache_url`` nothing is started and nothing is reported."""
     server = ResourceServer(**options())
     server.revoke(token="opaque")
-    assert list(server._feeds_seen()) == []
-    assert len(server._feeds) == 0
+    assert server._core.feed is None
+    assert len(server._lines()[0]._feeds) == 0
 
 
 async def test_health_tells_of_the_feed(valkey: Valkey) -> None:
     """Whether revocations go round is part of the server's health."""
     async with fleet(valkey.url, size=1) as [member]:
-        [status] = member.server._feeds_seen()
+        feed = member.server._core.feed
+        assert feed is not None
+        status = feed.status
         assert status.connected
         valkey.stop()
         await member.notices(RevocationFeedUnavailable)
-        [status] = member.server._feeds_seen()
+        status = feed.status
         assert (status.connected, status.cause) == (False, "connect")

@@ -36,6 +36,8 @@ async def call(
     query: bytes = b"",
     body: bytes | Messages = b"",
     content_type: str | None = None,
+    peer: str = "127.0.0.1",
+    certificate: str | None = None,
 ) -> Answer:
     """Send one request.
 
@@ -48,6 +50,8 @@ async def call(
         query: the query, without ``?``.
         body: the body, or the ASGI messages that bring it; after the last one the client is gone.
         content_type: of the body.
+        peer: who it comes from.
+        certificate: what the client has shown in the TLS handshake, as PEM.
     """
     arriving = iter([{"type": "http.request", "body": body}] if isinstance(body, bytes) else body)
     sent: list[dict[str, Any]] = []
@@ -61,7 +65,9 @@ async def call(
     async def send(message: dict[str, Any]) -> None:
         sent.append(message)
 
-    await app(_scope("http", path, _fields(token, headers, content_type), query, method=method), receive, send)
+    more = {} if certificate is None else {"extensions": {"tls": {"client_cert_chain": [certificate]}}}
+    fields = _fields(token, headers, content_type)
+    await app(_scope("http", path, fields, query, method=method, client=(peer, 50000), **more), receive, send)
     return _answer(sent, "http.response", reads)
 
 

@@ -12,6 +12,7 @@ import json
 from base64 import urlsafe_b64encode
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from enum import Enum
 from functools import cache
 from hashlib import sha256
 from typing import Any, cast
@@ -26,7 +27,14 @@ AUDIENCE = "https://rs.example.com"
 NOW = 1_700_000_000.0
 """The moment at which :func:`claims` are good, in seconds since the epoch; they expire an hour later."""
 
-REMOVED: Any = object()
+
+class _Removed(Enum):
+    """A value that is no value: it has the same name in every process, as the ids of tests must."""
+
+    REMOVED = "REMOVED"
+
+
+REMOVED: Any = _Removed.REMOVED
 """The value that takes a claim or a header parameter away."""
 
 _HASHES: dict[str, Callable[[], hashes.HashAlgorithm]] = {

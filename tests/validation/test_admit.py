@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -52,16 +51,6 @@ def test_times(times: dict[str, Any], leeway: float, reason: str | None) -> None
     with pytest.raises(InvalidToken) as refused:
         admitted(verdict, leeway=leeway)
     assert refused.value.reason == reason
-
-
-@pytest.mark.rfc("7662-2.2-g")
-@pytest.mark.attack("A-D-3", "A-D-9")
-@pytest.mark.parametrize("confirmation", [{"jkt": "x"}, {"x5t#S256": "x"}, {}], ids=["key", "certificate", "unnamed"])
-def test_a_bound_token_is_no_bearer_token(confirmation: dict[str, str]) -> None:
-    """RFC 9449 §7.2: a token that is bound to a key is refused where the request has shown none."""
-    with pytest.raises(InvalidToken) as refused:
-        admitted(Active(Principal(confirmation=MappingProxyType(confirmation))))
-    assert refused.value.reason == "binding_mismatch"
 
 
 @pytest.mark.parametrize("needed", list(Assurance))

@@ -207,11 +207,11 @@ def test_a_refusal_is_asked_about_again_with_other_credentials(world: World, sta
     other = ClientCredentials("rs", "another", "client_secret_post")
     refused: list[str] = []
 
-    def look(policy: Policy) -> ClientCredentials:
+    def look(policy: Policy) -> Policy:
         refused.append(policy.issuer)
-        return other
+        return replace(policy, client=other)
 
-    world.state.other_client = look
+    world.state.other_policy = look
     verdict = world.validate("opaque", ("introspection", answer({}, status=status)), ("introspection", yes()))
     assert isinstance(verdict, Active)
     assert refused == [ISSUER]
@@ -223,5 +223,5 @@ def test_a_refusal_is_asked_about_again_with_other_credentials(world: World, sta
 @pytest.mark.parametrize("status", [400, 404, 500])
 def test_other_refusals_are_not_about_our_credentials(world: World, status: int) -> None:
     """Only a 401 or a 403 makes us look for other credentials."""
-    world.state.other_client = lambda _: pytest.fail("looked")
+    world.state.other_policy = lambda _: pytest.fail("looked")
     world.validate("opaque", ("introspection", answer({}, status=status)))

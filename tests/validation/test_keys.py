@@ -240,6 +240,21 @@ def test_a_look_that_was_given_up_is_as_good_as_none() -> None:
     assert keys.may_look(1.0)
 
 
+def test_a_look_that_was_given_up_is_over() -> None:
+    """Nobody waits for a fetch that was given up, and the next one is not counted as its repetition."""
+    keys = ring(OLD)
+    assert keys.may_look(1.0)
+    keys.leave()
+    keys.accept(public(OLD), None, 1.0)
+    assert keys.may_look(1.1)
+
+
+@pytest.mark.attack("A-J-7")
+def test_what_a_sender_can_cause_at_most() -> None:
+    """Three fetches a minute for key ids that nobody knows, and four signatures for a token without one."""
+    assert (MAX_LOOKS, LOOKS_WINDOW, MAX_CANDIDATES) == (3, 60.0, 4)
+
+
 @pytest.mark.attack("A-C-14")
 def test_one_of_many_threads_renews() -> None:
     """Permission to renew is given to one of the threads that ask for it at the same moment."""

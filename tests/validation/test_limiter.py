@@ -36,6 +36,18 @@ def test_each_client_has_its_own() -> None:
     assert [limiter.charge(peer, 0.0) for peer in (ALICE, BOB, ALICE)] == [None, None, pytest.approx(1.0)]
 
 
+def test_a_charge_can_be_taken_back() -> None:
+    """What has turned out to be no trouble is as if it had not been charged; nobody gets more than was charged."""
+    limiter = Limiter(1.0, 1)
+    for _ in range(3):
+        assert limiter.charge(ALICE, 0.0) is None
+        limiter.refund(ALICE)
+    limiter.refund(BOB)
+    limiter.refund(None)
+    assert [limiter.charge(peer, 0.0) for peer in (ALICE, ALICE)] == [None, pytest.approx(1.0)]
+    assert len(limiter) == 1
+
+
 @pytest.mark.parametrize("peer", [None, ""])
 def test_nobody_is_charged_where_nobody_is_known(peer: str | None) -> None:
     """Behind a UNIX socket there is no address: all clients would share one allowance."""
@@ -110,3 +122,14 @@ def test_threads() -> None:
     with ThreadPoolExecutor(8) as threads:
         outcomes = list(threads.map(lambda _: limiter.charge(ALICE, 0.0), range(400)))
     assert outcomes.count(None) == 25
+
+
+def test_a_network_has_64_bits() -> None:
+    """RFC 4291 §2.5.1: the interface has the last 64 bits, the network all before them, to the last one."""
+    assert client_of("2001:db8:0:2::1") == client_of("2001:db8:0:2:ffff::")
+    assert client_of("2001:db8:0:2::1") != client_of("2001:db8:0:3::1")
+
+
+def test_what_only_looks_like_an_address() -> None:
+    """A text with a colon that is no address is taken as it stands."""
+    assert client_of("not:an:address") == "not:an:address"

@@ -318,3 +318,24 @@ def test_who_listens_for_some_is_woken_by_those() -> None:
     assert woken == ["mine", "other", "other"]
     other()
     assert found._listeners == {}
+
+
+@pytest.mark.parametrize(("kind", "value"), [("sub", "alice"), ("sid", "session-1"), ("client_id", "app")])
+def test_newer_tokens_of_each_kind(kind: RevocationKind, value: str) -> None:
+    """Whoever is revoked, not one token alone, may have newer tokens, which are not meant."""
+    found = noted(revocation(kind, value))
+    assert not found.condemns(verdict(ASKED_LATER, iat=NOW + 1))
+    assert found.condemns(verdict(ASKED_LATER, iat=NOW - 1))
+
+
+def test_newer_news_shortens_nothing() -> None:
+    """One that reaches further, but would be forgotten earlier, is remembered for as long as the earlier one."""
+    found = noted(revocation())
+    assert found.add(revocation(before=NOW + 60, until=LONG - 60), now=ASKED_LATER, wall=NOW)
+    assert found.all() == [revocation(before=NOW + 60)]
+
+
+def test_a_date_with_a_fraction() -> None:
+    """RFC 7519 §2: a NumericDate may have a fraction, and is the token's own date none the less."""
+    claims = {"sub": "subject-1", "jti": "token-1", "client_id": "client-1", "iat": NOW}
+    assert own_claims(parsed(access_token(KEY, iat=NOW + 0.5)), claims) == {"iat": NOW + 0.5}

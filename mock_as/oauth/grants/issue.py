@@ -136,11 +136,20 @@ def _claims(granted: Granted, confirmation: Mapping[str, str] | None) -> dict[st
         value = getattr(granted, name)
         if value is not None:
             claims[name] = value
-    if granted.authorization_details:
-        claims["authorization_details"] = [dict(detail) for detail in granted.authorization_details]
+    details = [dict(detail) for detail in granted.authorization_details if _is_for(detail, granted.resources)]
+    if details:
+        claims["authorization_details"] = details
     if confirmation:
         claims["cnf"] = dict(confirmation)
     return claims
+
+
+def _is_for(detail: Mapping[str, Any], resources: tuple[str, ...]) -> bool:
+    """Tell whether a detail is for a token's audience: RFC 9396 section 9.1."""
+    locations = detail.get("locations")
+    if not resources or not isinstance(locations, list):
+        return True  # it may be used anywhere
+    return any(location in resources for location in locations)
 
 
 def _described(token: Token, confirmation: Mapping[str, str] | None) -> dict[str, Any]:

@@ -87,6 +87,7 @@ def test_options_arrive() -> None:
         assert httpx.get(f"{url}/.well-known/oauth-authorization-server/one").json()["issuer"] == ready["issuer"]
 
 
+@pytest.mark.rfc("as-5")
 @pytest.mark.attack("A-S-9")
 def test_whoever_listens_outside_must_say_so() -> None:
     """With --allow-remote the server listens at any address, and names one to reach it by."""
@@ -140,6 +141,7 @@ def run(*arguments: str) -> tuple[int, str, str]:
     return result.exit_code, result.stdout, result.stderr
 
 
+@pytest.mark.rfc("as-5")
 @pytest.mark.attack("A-S-9")
 @pytest.mark.parametrize("host", [EVERYWHERE, "::", "192.0.2.1", "example.com"])
 def test_refuses_to_be_reached_from_outside(host: str) -> None:

@@ -201,6 +201,7 @@ async def test_clock_is_moved(mock: MockAS, client: httpx.AsyncClient) -> None:
 # ------------------------------------------------------------------------------------------------------------ faults
 
 
+@pytest.mark.rfc("as-4")
 async def test_fault_with_every_wish(mock: MockAS, client: httpx.AsyncClient, introspect: Post) -> None:
     """A fault can be all that it can be in Python; it is shown, and taken back by its name."""
     token = mock.token(sub="alice")

@@ -34,6 +34,7 @@ async def test_token_opens_the_control_plane(authorization: str) -> None:
     assert answer.status_code == 200
 
 
+@pytest.mark.rfc("as-5")
 @pytest.mark.parametrize(
     "authorization",
     [None, "", "Bearer", "Bearer wrong", "Bearer s3cretx", "DPoP s3cret", "Basic s3cret", "Basic ***", basic("s3cret")],
@@ -70,6 +71,7 @@ async def test_health_is_for_everybody() -> None:
             assert (await client.get("/jwks")).status_code == 200
 
 
+@pytest.mark.rfc("as-5")
 async def test_no_control_plane() -> None:
     """Without a control plane there is nothing but its health."""
     mock = MockAS(admin=False)

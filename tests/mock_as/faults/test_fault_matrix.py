@@ -421,6 +421,7 @@ EXPECTED: dict[str, Expected] = {
 }
 
 
+@pytest.mark.rfc("as-4")
 def test_every_action_is_expected_to_do_something() -> None:
     """No action is without a row here, and no row is about an action that there is not."""
     assert {written.partition("(")[0].replace("204", "status") for written in EXPECTED} == set(ACTIONS)
@@ -435,6 +436,7 @@ async def ask(client: httpx.AsyncClient, mock: MockAS, expected: Expected, token
     return await client.get("/jwks" if expected.endpoint == "jwks" else METADATA, headers=headers)
 
 
+@pytest.mark.rfc("as-4")
 @pytest.mark.parametrize("action", EXPECTED)
 async def test_client_sees_what_the_action_says(place: Place, action: str) -> None:
     """Each action does what its name says, to a client in the same process and over both implementations of HTTP."""

@@ -47,6 +47,7 @@ def test_signature_verifies_with_the_published_key(alg: str, ring: KeyRing) -> N
     assert not model.verify(message + b"x", key.sign(message), JWKRegistry.import_key(public))
 
 
+@pytest.mark.rfc("as-3")
 def test_jwks_has_public_parts_only(ring: KeyRing) -> None:
     """No member of a private key is ever published, and every key says what it is for."""
     for alg in ALGORITHMS:
@@ -65,6 +66,7 @@ def test_keys_are_made_at_first_use(ring: KeyRing) -> None:
     assert [key["alg"] for key in ring.jwks()["keys"]] == ["ES256", "Ed25519"]
 
 
+@pytest.mark.rfc("as-3")
 def test_rotation_keeps_the_old_key_for_one_overlap(ring: KeyRing) -> None:
     """A rotation adds a key that signs; the one before stays published, and the one before that is retired."""
     old = ring.signing().kid
@@ -107,6 +109,7 @@ def test_unpublished_key_stays_unpublished(ring: KeyRing) -> None:
     assert key.kid not in kids(ring)
 
 
+@pytest.mark.rfc("as-3")
 def test_every_kid_is_unique(ring: KeyRing) -> None:
     """No two keys share a name, however often they are rotated."""
     for _ in range(5):
@@ -152,6 +155,7 @@ def test_staged_key_is_neither_published_nor_used(ring: KeyRing) -> None:
     assert ring.find(staged).alg == "ES256"
 
 
+@pytest.mark.rfc("as-3")
 def test_key_published_before_it_is_used(ring: KeyRing) -> None:
     """A careful rotation publishes a key, signs with it later, and unpublishes the old one later still."""
     old, new = ring.signing().kid, ring.stage()

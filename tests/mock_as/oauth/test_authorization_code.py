@@ -119,6 +119,7 @@ async def test_the_only_address_may_go_unsaid() -> None:
         assert (await client.post("/token", data=form, auth=("one", "s"))).status_code == 200
 
 
+@pytest.mark.rfc("9396-9-b")
 async def test_resources_and_details(mock: MockAS, client: httpx.AsyncClient, browser: Browser) -> None:
     """What the token shall be for, and in detail, reaches the token: RFC 8707, RFC 9396."""
     details = [{"type": "payment", "amount": "1.00"}]

@@ -176,6 +176,7 @@ def prover(mock: MockAS) -> Prover:
     return Prover(KEY, mock.clock.now)
 
 
+@pytest.mark.rfc("9449-as-a")
 @pytest.mark.anyio
 @pytest.mark.parametrize("auth", [SVC, BOUND])
 @pytest.mark.parametrize("token_format", ["jwt", "opaque"])

@@ -217,6 +217,7 @@ async def test_server_that_does_not_introspect_jwts() -> None:
 # --------------------------------------------------------------------------------------------------- what is said of it
 
 
+@pytest.mark.rfc("9449-as-a")
 @FORMATS
 async def test_bound_token_says_what_it_is_bound_to(mock: MockAS, introspect: Post, token_format: Any) -> None:
     """A token that is bound to a key of the client is of the type DPoP, with its `cnf`: RFC 9449 section 6.2."""
@@ -232,6 +233,7 @@ async def test_certificate_bound_token_is_a_bearer_token(mock: MockAS, introspec
     assert (answer["token_type"], answer["cnf"]) == ("Bearer", cnf)
 
 
+@pytest.mark.rfc("9396-9-b")
 async def test_whoever_acts_and_what_in_detail_is_said(mock: MockAS, introspect: Post) -> None:
     """The actor and the authorization details are told as they are: RFC 8693 section 4.1, RFC 9396 section 9.2."""
     claims = {"act": {"sub": "svc", "act": {"sub": "web"}}, "authorization_details": [{"type": "payment", "amount": 1}]}

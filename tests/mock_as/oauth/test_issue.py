@@ -58,6 +58,7 @@ def test_client_in_its_own_name(mock: MockAS) -> None:
     assert record(mock, document["refresh_token"]).token.claims["sub"] == "svc"
 
 
+@pytest.mark.rfc("9396-9-b")
 def test_token_says_how_it_was_granted(mock: MockAS) -> None:
     """The token says in which session, when and how its person logged in, who acts, and what was granted in detail."""
     facts = {"auth_time": 1, "acr": "urn:loa:2", "sid": "s", "act": {"sub": "svc"}}
@@ -66,6 +67,29 @@ def test_token_says_how_it_was_granted(mock: MockAS) -> None:
     assert {name: claims[name] for name in facts} == facts
     assert claims["tenant"] == "acme"
     assert claims["authorization_details"] == document["authorization_details"] == [dict(DETAILS[0])]
+
+
+@pytest.mark.rfc("9396-9-b")
+@pytest.mark.parametrize(
+    ("resources", "told"),
+    [
+        (("https://one.test",), ["anywhere", "one", "odd"]),
+        (("https://two.test",), ["anywhere", "odd"]),
+        (("https://one.test", "https://two.test"), ["anywhere", "one", "odd"]),
+        ((), ["anywhere", "one", "odd"]),
+    ],
+)
+def test_details_are_told_to_whom_they_concern(mock: MockAS, resources: tuple[str, ...], told: list[str]) -> None:
+    """A token has the details that may be used where it is to be used; its client is told all: RFC 9396 section 9.1."""
+    details = (
+        {"type": "anywhere"},
+        {"type": "one", "locations": ["https://one.test", {"no": "location"}]},
+        {"type": "odd", "locations": "https://three.test"},
+    )
+    document = issue(mock, grant(resources=resources, authorization_details=details))
+    claims = record(mock, document["access_token"]).token.claims
+    assert [detail["type"] for detail in claims["authorization_details"]] == told
+    assert len(document["authorization_details"]) == len(details)
 
 
 def test_confirmation(mock: MockAS) -> None:
@@ -85,6 +109,7 @@ def test_claims_of_the_client() -> None:
     assert (said["tenant"], said["me"], said["both"]) == ("acme", "orders", 2)
 
 
+@pytest.mark.rfc("9068-5-a")
 def test_resources_and_rules() -> None:
     """A token for a resource is as the resource wants it, and says what the rules make it say."""
     mock = MockAS(

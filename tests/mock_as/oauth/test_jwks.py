@@ -11,6 +11,7 @@ from tests.mock_as.reading import directives, is_json
 pytestmark = pytest.mark.anyio
 
 
+@pytest.mark.rfc("as-3")
 async def test_keys_are_those_of_the_ring(mock: MockAS, client: httpx.AsyncClient) -> None:
     """The endpoint publishes what the ring says is published, also after a rotation."""
     mock.token(alg="Ed25519")

@@ -15,6 +15,7 @@ from tests.mock_as.reading import is_json
 pytestmark = pytest.mark.anyio
 
 
+@pytest.mark.rfc("8414-as-a")
 @pytest.mark.parametrize("suffix", ["oauth-authorization-server", "openid-configuration"])
 async def test_document_is_at_both_places(mock: MockAS, client: httpx.AsyncClient, suffix: str) -> None:
     """The document is where RFC 8414 and where OpenID Connect look for it, and is the same."""
@@ -24,6 +25,7 @@ async def test_document_is_at_both_places(mock: MockAS, client: httpx.AsyncClien
     assert response.json()["issuer"] == mock.issuer
 
 
+@pytest.mark.rfc("8414-as-a")
 @pytest.mark.parametrize(
     "path",
     [
@@ -79,6 +81,7 @@ async def test_browsers_and_servers_come_from_different_sides() -> None:
     assert document["issuer"] == "https://as.example.test/auth"
 
 
+@pytest.mark.rfc("8414-as-a")
 async def test_no_list_is_empty(mock: MockAS, client: httpx.AsyncClient) -> None:
     """A list without elements is left out: RFC 8414 section 3.2."""
     document = (await client.get(mock.url.metadata)).json()
@@ -87,6 +90,7 @@ async def test_no_list_is_empty(mock: MockAS, client: httpx.AsyncClient) -> None
     assert all(lists)
 
 
+@pytest.mark.rfc("as-7")
 async def test_nobody_takes_it_for_the_real_thing(mock: MockAS, client: httpx.AsyncClient) -> None:
     """A member that no real server has says that this is a mock, and which version."""
     document = (await client.get(mock.url.metadata)).json()

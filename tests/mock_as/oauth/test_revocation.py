@@ -24,6 +24,7 @@ async def revoke(client: httpx.AsyncClient, caller: str = "svc", **form: Any) ->
     return await client.post("/revoke", data=form or {"x": "y"}, auth=(caller, f"{caller}-secret"))
 
 
+@pytest.mark.rfc("as-2")
 @pytest.mark.parametrize("token_format", ["jwt", "opaque"])
 async def test_revoked_token_is_inactive_at_once(
     mock: MockAS, client: httpx.AsyncClient, introspect: Post, token_format: Any
@@ -37,6 +38,7 @@ async def test_revoked_token_is_inactive_at_once(
     assert (await introspect(token)).json() == {"active": False}
 
 
+@pytest.mark.rfc("as-2")
 @pytest.mark.parametrize("hint", [{}, {"token_type_hint": "refresh_token"}, {"token_type_hint": "anything"}])
 async def test_unknown_token_is_no_error(client: httpx.AsyncClient, hint: dict[str, str]) -> None:
     """A token that does not exist is as good as revoked, whatever the hint: RFC 7009 section 2.2."""

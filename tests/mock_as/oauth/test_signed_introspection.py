@@ -57,10 +57,26 @@ async def test_answer_is_a_signed_jwt(mock: MockAS, client: httpx.AsyncClient, i
     assert is_by(jwt, mock.keys.jwks())
 
 
+@pytest.mark.rfc("9701-5-g")
 async def test_inactive_token_says_nothing_else(mock: MockAS, client: httpx.AsyncClient) -> None:
     """Of a token that is not active the JWT says just that."""
     jwt = read(await ask(mock, client, "rs.jwt", MEDIA_TYPE, "garbage"))
     assert payload_of(jwt)["token_introspection"] == {"active": False}
+
+
+@pytest.mark.rfc("9701-5-g")
+async def test_token_for_somebody_else_says_nothing_else() -> None:
+    """Of a token for another resource server the JWT says as little as of one that does not exist: RFC 9701 section 5.
+
+    The same caller is told everything about a token for itself.
+    """
+    caller = Client(id="c", secret="s", introspect=True, response="jwt", audiences=("https://one.example.test",))
+    mock = MockAS(clients=[caller])
+    async with httpx.AsyncClient(transport=mock.transport(), base_url=mock.issuer) as client:
+        mine = await ask(mock, client, "c", MEDIA_TYPE, mock.token(aud="https://one.example.test").value)
+        others = await ask(mock, client, "c", MEDIA_TYPE, mock.token().value)
+    assert payload_of(read(mine))["token_introspection"]["active"] is True
+    assert payload_of(read(others))["token_introspection"] == {"active": False}
 
 
 async def test_answer_follows_the_keys_and_the_clock(mock: MockAS, client: httpx.AsyncClient) -> None:
@@ -92,12 +108,25 @@ async def test_jwt_for_everybody_who_asks(mock: MockAS, client: httpx.AsyncClien
     assert is_json(await ask(mock, client, "rs", "application/json", token))
 
 
+@pytest.mark.rfc("9701-5-f")
 @pytest.mark.parametrize("token", ["", "x"])
 async def test_errors_are_plain(mock: MockAS, client: httpx.AsyncClient, token: str) -> None:
     """A request that is malformed, or comes from nobody, is answered in JSON as ever."""
     auth = ("rs.jwt", "wrong") if token else mock.credentials("rs.jwt")
     response = await client.post("/introspect", data={"token": token}, auth=auth, headers={"Accept": MEDIA_TYPE})
     assert (response.status_code, is_json(response)) == ((401, True) if token else (400, True))
+
+
+@pytest.mark.rfc("9701-7-a")
+async def test_algorithms_are_those_that_work(mock: MockAS, client: httpx.AsyncClient) -> None:
+    """The metadata list the algorithm that answers are signed with, and what they are encrypted with: section 7."""
+    document = (await client.get(mock.url.metadata)).json()
+    jwt = read(await ask(mock, client, "rs.jwt", MEDIA_TYPE, mock.token().value))
+    assert document["introspection_signing_alg_values_supported"] == [header_of(jwt)["alg"]]
+    response = await ask(mock, client, "rs.jwe", MEDIA_TYPE, mock.token().value)
+    header = header_of(read(response))
+    assert header["alg"] in document["introspection_encryption_alg_values_supported"]
+    assert header["enc"] in document["introspection_encryption_enc_values_supported"]
 
 
 async def test_answer_can_be_encrypted(mock: MockAS, client: httpx.AsyncClient, introspect: Post) -> None:

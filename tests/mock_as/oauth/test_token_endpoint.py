@@ -46,7 +46,7 @@ def assert_refused(response: httpx.Response, error: str, status: int = 400) -> N
     assert set(response.json()) <= {"error", "error_description"}
 
 
-@pytest.mark.rfc("9111-as-a")
+@pytest.mark.rfc("9111-as-a", "as-1")
 async def test_client_gets_a_token(mock: MockAS, client: httpx.AsyncClient) -> None:
     """The answer is JSON that nobody stores, with the token, its type, its lifetime and its scope."""
     response = await ask(client)
@@ -72,6 +72,7 @@ async def test_scope_is_what_was_asked_or_everything(client: httpx.AsyncClient) 
     assert readonly.json()["scope"] == "read orders:read"
 
 
+@pytest.mark.rfc("as-1")
 @pytest.mark.parametrize("scope", ["write", "read write", "unheard-of", 'read"', "read\u00a0orders:read"])
 async def test_scope_that_the_client_may_not_have(client: httpx.AsyncClient, scope: str) -> None:
     """A scope that is not the client's is refused, not left out in silence."""
@@ -121,6 +122,7 @@ def basic(text: bytes) -> str:
     return "Basic " + base64.b64encode(text).decode()
 
 
+@pytest.mark.rfc("as-1")
 @pytest.mark.parametrize(
     "header",
     [
@@ -148,6 +150,7 @@ async def test_wrong_credentials(client: httpx.AsyncClient, header: str) -> None
     assert challenge.params == {"realm": "mock-as", "charset": "UTF-8"}
 
 
+@pytest.mark.rfc("as-1")
 @pytest.mark.parametrize(
     "form",
     [
@@ -182,6 +185,7 @@ async def test_two_ways_to_authenticate(client: httpx.AsyncClient) -> None:
 # ------------------------------------------------------------------------------------------------- what is malformed
 
 
+@pytest.mark.rfc("as-1")
 @pytest.mark.parametrize(
     ("form", "error"),
     [
@@ -213,6 +217,7 @@ async def test_parameter_without_a_value_is_not_there(client: httpx.AsyncClient)
     assert response.json()["scope"] == "read write admin orders:read orders:write"
 
 
+@pytest.mark.rfc("as-1")
 async def test_client_without_the_grant() -> None:
     """A client that is not registered for a grant does not get it."""
     mock = MockAS(clients=[Client(id="web", secret="s", grants=("authorization_code",))])
@@ -232,6 +237,7 @@ async def test_only_post(client: httpx.AsyncClient, method: str) -> None:
 # --------------------------------------------------------------------------------------------------------- resources
 
 
+@pytest.mark.rfc("9068-5-a", "8707-2-b")
 @pytest.mark.parametrize(
     ("resource", "expected"),
     [
@@ -249,6 +255,7 @@ async def test_resource_is_the_audience(mock: MockAS, client: httpx.AsyncClient,
     assert record.token.claims["aud"] == expected
 
 
+@pytest.mark.rfc("8707-2-a")
 @pytest.mark.parametrize(
     "resource",
     ["rs", "/rs", "https://", "https://a.test/#part", "https://a.test#", "https://[::1", ["https://a.test", "rs"]],

@@ -1,0 +1,25 @@
+"""Base64url: one text for each value."""
+
+from __future__ import annotations
+
+from base64 import urlsafe_b64encode
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from resource_server._protocol.base64url import decode
+
+
+@given(st.binary(max_size=64))
+def test_what_is_written_is_read(value: bytes) -> None:
+    """RFC 7515 §2: base64url without padding stands for its bytes."""
+    assert decode(urlsafe_b64encode(value).rstrip(b"=")) == value
+
+
+@pytest.mark.rfc("7515-5.2-a")
+@pytest.mark.parametrize("part", [b"A", b"AAAAA", b"AB", b"AAB", b"__"])
+def test_no_other_text_for_it(part: bytes) -> None:
+    """RFC 4648 §3.5: a length that no value has, and bits that encode nothing, are refused."""
+    with pytest.raises(ValueError, match="base64url"):
+        decode(part)
