@@ -56,8 +56,13 @@ def silent(_event: Event) -> None:
     """Observe nothing."""
 
 
-def resource_server(transport: InProcessServer | None = None, **options: Any) -> ResourceServer:  # noqa: ANN401 - options
-    """Make a resource server that asks without a network."""
+def resource_server(
+    transport: InProcessServer | None = None,
+    *,
+    in_process: bool = True,
+    **options: Any,  # noqa: ANN401 - options
+) -> ResourceServer:
+    """Make a resource server that asks without a network, or with ``in_process=False`` over one."""
     chosen: dict[str, Any] = {
         "issuer": ISSUER,
         "audience": AUDIENCE,
@@ -68,7 +73,7 @@ def resource_server(transport: InProcessServer | None = None, **options: Any) ->
         "cache_ttl": 3600.0,
         "observer": silent,
     }
-    return ResourceServer(transport=transport or InProcessServer(), **(chosen | options))
+    return ResourceServer(transport=transport or (InProcessServer() if in_process else None), **(chosen | options))
 
 
 def scope(path: str = "/orders", token: str | None = None) -> Message:

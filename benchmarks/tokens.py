@@ -93,8 +93,9 @@ async def measure_burst() -> list[Figure]:
 async def measure_introspection() -> list[Figure]:
     """Introspect distinct tokens over a loopback socket, beside a plain shared ``httpx.AsyncClient``."""
     async with _stub() as url, httpx.AsyncClient() as client:
-        server = resource_server(introspection_endpoint=f"{url}/introspect", strategy="introspect", transport=None)
-        server._transport = None  # noqa: SLF001 - over a real socket, unlike the other benchmarks
+        server = resource_server(
+            introspection_endpoint=f"{url}/introspect", strategy="introspect", in_process=False
+        )  # over a real socket, unlike the other benchmarks
 
         async def ours(repetitions: int) -> None:
             for _ in range(repetitions):

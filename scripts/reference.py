@@ -83,20 +83,23 @@ NAMES: dict[str, dict[str, tuple[str, ...]]] = {
         "resource_server._protocol.messages": ("RequestParts",),
         "resource_server._validation.state": ("Clock",),
     },
+    "Calling others": {"resource_server.downstream": ("TokenExchange",)},
     "Who is calling": {
         "resource_server.principal": ("Principal", "Assurance"),
         "resource_server.lease": ("Lease",),
     },
     "How it is": {"resource_server.health": ("Health", "Check")},
     "What a route demands": {
-        "resource_server.requirements": ("ANY_TOKEN", "Requirement", "Scopes", "all_of", "any_of", "authorize"),
+        "resource_server.requirements": ("ANY_TOKEN", "Requirement", "authorize"),
+        "resource_server._protocol.scopes": ("Scopes", "all_of", "any_of"),
+        "resource_server._protocol.authorization_details": ("Detail", "detail"),
     },
     "Refusals": {
         "resource_server.errors": (
             "ResourceServerError", "BearerTokenError", "MissingToken", "InvalidRequest", "InvalidToken",
             "InvalidDPoPProof", "UseDPoPNonce", "InsufficientUserAuthentication", "InsufficientScope",
-            "VerificationUnavailable", "TooManyTokens", "SecurityEventRefused",
-            "ConfigurationError",
+            "VerificationUnavailable", "TooManyTokens", "TokenExchangeUnavailable", "TokenExchangeRefused",
+            "SecurityEventRefused", "ConfigurationError",
         ),
         "resource_server._protocol.challenge": ("Challenge", "parse_challenges"),
     },

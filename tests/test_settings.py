@@ -12,6 +12,7 @@ from pydantic import SecretStr
 
 from resource_server import ConfigurationError, ResourceServer, Settings
 from resource_server._options.keywords import Options
+from resource_server._protocol.client_auth import ClientCredentials
 from resource_server._sources import ENV_PREFIX
 from tests.support.sockets import certificate
 
@@ -337,7 +338,7 @@ def test_the_policy_says_what_the_options_say() -> None:
     ).policy()
     assert {name: getattr(policy, name) for name in changed} == changed
     assert policy.algorithms == {"ES256"}
-    assert policy.client is not None
+    assert isinstance(policy.client, ClientCredentials)
     assert (policy.client.client_id, policy.client.secret) == ("rs", SECRET)
     assert policy.client.method == "client_secret_post"
     rules, jwt_rules = policy.introspection_rules, policy.jwt_rules
@@ -375,6 +376,34 @@ def test_a_missing_option_is_told_with_its_variable() -> None:
 
 
 @pytest.mark.rfc("6750-3-d")
+@pytest.mark.parametrize("servers", [[], ()])
+def test_nobody_to_trust(servers: Any) -> None:
+    """A list of authorization servers has one in it; an empty one is a mistake, and no other option's."""
+    assert refusal(authorization_servers=servers).startswith("authorization_servers: must have at least one")
+
+
+@pytest.mark.parametrize(
+    "untold",
+    [
+        {"resource_name": "Orders"},
+        {"resource_tos_uri": "https://api.example.test/terms"},
+        {"scopes_supported": ["read"]},
+        {"metadata_key": SECRET},
+    ],
+    ids=lambda untold: next(iter(untold)),
+)
+def test_what_nobody_would_be_told(untold: dict[str, Any]) -> None:
+    """RFC 9728 §2: what stands in the metadata alone is a mistake where no metadata are served."""
+    [name] = untold
+    assert f"{name} needs resource" in refusal(**untold)
+
+
+@pytest.mark.parametrize("text", ["admin", "admin:read", "admin=read;writer", '{"admin": ["read"]}'])
+def test_implied_scopes_in_another_spelling(text: str) -> None:
+    """What is not a table is no empty one: the message shows how it is written."""
+    assert "implied_scopes: must be written as admin=read,write;writer=read" in refusal(implied_scopes=text)
+
+
 @pytest.mark.parametrize("table", [{"a b": ["c"]}, {"a": ["b c"]}, {"a": ['"']}, {"": ["a"]}, {"a": ["é"]}, "=a"])
 def test_scopes_that_are_none(table: Any) -> None:
     """RFC 6749 §3.3: what could never be granted includes nothing, and is not included."""

@@ -6,17 +6,19 @@ import ssl
 from pathlib import Path
 from typing import Self
 
-from pydantic import BaseModel, Field, SecretStr, field_validator, model_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic_settings import BaseSettings
 
-from resource_server._options.words import Mode, Words
+from resource_server._options.words import Words
 from resource_server._protocol.client_auth import AssertionAudience, ClientAuthMethod
+from resource_server._protocol.demand import Demand
 from resource_server._protocol.grammar import TOKEN68
 from resource_server._protocol.jwe import CONTENT_ENCRYPTION_ALGORITHMS, DECRYPTION_ALGORITHMS
 from resource_server._validation.own_token import read_token
 from resource_server._validation.state import Strategy
 
 
-class AskingOptions(BaseModel):
+class AskingOptions(BaseSettings):
     """How the authorization server is asked."""
 
     issuer: str = Field(default="", description="The authorization server's issuer URL, to the letter.")
@@ -49,10 +51,10 @@ class AskingOptions(BaseModel):
     introspection_endpoint: str | None = Field(default=None, description="Its URL; else from the metadata.")
     jwks_uri: str | None = Field(default=None, description="The key set's URL; else from the metadata.")
     token_endpoint: str | None = Field(default=None, description="Its URL; else from the metadata.")
-    signed_introspection: Mode = Field(
+    signed_introspection: Demand = Field(
         default="off", description="Whether introspection answers must be signed JWTs, or may be (RFC 9701)."
     )
-    encrypted_tokens: Mode = Field(
+    encrypted_tokens: Demand = Field(
         default="off", description="Whether access tokens must be encrypted JWTs, or may be (RFC 9068 section 4)."
     )
     decryption_key: SecretStr | None = Field(

@@ -6,19 +6,21 @@ import re
 from ipaddress import ip_network
 from typing import Literal
 
-from pydantic import BaseModel, Field, SecretStr, field_validator
+from pydantic import Field, SecretStr, field_validator
+from pydantic_settings import BaseSettings
 
-from resource_server._options.words import Count, Mode, Words
+from resource_server._options.words import Count, Words
+from resource_server._protocol.demand import Demand
 from resource_server._protocol.jwks import ALGORITHMS
 
 _FIELD_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+\-.^_`|~]+")
 """A token of RFC 9110 section 5.6.2."""
 
 
-class BindingOptions(BaseModel):
+class BindingOptions(BaseSettings):
     """How the sender of a token shows that it is his."""
 
-    dpop: Mode = Field(default="off", description="Whether tokens must come with a DPoP proof, or may (RFC 9449).")
+    dpop: Demand = Field(default="off", description="Whether tokens must come with a DPoP proof, or may (RFC 9449).")
     dpop_algorithms: Words = Field(
         default=("ES256", "ES384", "ES512", "Ed25519", "EdDSA", "PS256", "RS256"),
         description="The signature algorithms a proof may have.",
@@ -41,7 +43,7 @@ class BindingOptions(BaseModel):
         default=100_000,
         description="How many proofs one worker remembers; beyond that it refuses further ones.",
     )
-    mtls: Mode = Field(
+    mtls: Demand = Field(
         default="off",
         description="Whether tokens must be bound to the client's certificate, or may be (RFC 8705).",
     )

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TypedDict
 
-from resource_server._options.words import Mode
 from resource_server._protocol.client_auth import AssertionAudience, ClientAuthMethod
+from resource_server._protocol.demand import Demand
 from resource_server._protocol.jwt_access_token import JWTProfile
 from resource_server._protocol.shape import TokenFormat
 from resource_server._validation.state import Strategy
@@ -30,8 +30,8 @@ class IssuerOptions(TypedDict, total=False):
     jwks_uri: str
     token_endpoint: str
     strategy: Strategy
-    signed_introspection: Mode
-    encrypted_tokens: Mode
+    signed_introspection: Demand
+    encrypted_tokens: Demand
     decryption_key: str
     decryption_algorithms: tuple[str, ...] | list[str]
     content_encryption_algorithms: tuple[str, ...] | list[str]

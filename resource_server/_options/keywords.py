@@ -7,7 +7,7 @@ from typing import Literal
 
 from resource_server._options.authorization_server import AuthorizationServer, BlockingResolver, Resolver
 from resource_server._options.issuer_keywords import IssuerOptions
-from resource_server._options.words import Mode
+from resource_server._protocol.demand import Demand
 from resource_server._protocol.problem import ErrorFormat
 from resource_server.requirements import ScopeStrategy
 
@@ -25,14 +25,14 @@ class Options(IssuerOptions, total=False):
     max_token_length: int
     query_token: bool
     form_token: bool
-    dpop: Mode
+    dpop: Demand
     dpop_algorithms: tuple[str, ...] | list[str]
     dpop_window: float
     dpop_nonce: bool
     dpop_secret: str
     dpop_replay: Literal["worker", "shared"]
     dpop_replay_size: int
-    mtls: Mode
+    mtls: Demand
     certificate_header: str
     trusted_proxies: tuple[str, ...] | list[str]
     sender_constrained: bool

@@ -5,7 +5,8 @@ from __future__ import annotations
 from importlib.util import find_spec
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, BeforeValidator, Field, SecretStr, field_validator
+from pydantic import BeforeValidator, Field, SecretStr, field_validator
+from pydantic_settings import BaseSettings
 
 from resource_server._options.words import Count, Seconds, number
 from resource_server._protocol.store_url import read_store_url
@@ -13,7 +14,7 @@ from resource_server._sources import refuse_missing_files
 from resource_server._validation.vault import MIN_SECRET_BYTES
 
 
-class MemoryOptions(BaseModel):
+class MemoryOptions(BaseSettings):
     """What is remembered, and for how long."""
 
     cache_ttl: Seconds = Field(default=60.0, description="Seconds a good token is served without asking again.")

@@ -2,14 +2,27 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, Field, SecretStr, field_validator
+from typing import Self
+
+from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic_settings import BaseSettings
 
 from resource_server._options.words import Words
 from resource_server._protocol.grammar import is_quotable, is_scope_token
 from resource_server._protocol.problem import ErrorFormat
 
+_TOLD = (
+    "resource_name",
+    "resource_documentation",
+    "resource_policy_uri",
+    "resource_tos_uri",
+    "scopes_supported",
+    "metadata_key",
+)
+"""What there is to say only in the metadata of a resource."""
 
-class ResourceOptions(BaseModel):
+
+class ResourceOptions(BaseSettings):
     """What clients are told."""
 
     resource: str | None = Field(
@@ -49,3 +62,10 @@ class ResourceOptions(BaseModel):
         if not is_quotable(realm):
             raise ValueError("must be printable ASCII: it is sent in a header")
         return realm
+
+    @model_validator(mode="after")
+    def _nothing_untold(self) -> Self:
+        for name in _TOLD if self.resource is None else ():
+            if getattr(self, name):
+                raise ValueError(f"{name} needs resource: without it no metadata are served")
+        return self

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 
-from pydantic import BaseModel, Field, field_validator
+from pydantic import Field, field_validator
+from pydantic_settings import BaseSettings
 
 from resource_server._options.words import Count, ImpliedScopes, Seconds, Words
 from resource_server._protocol.grammar import is_scope_token
@@ -14,7 +15,7 @@ from resource_server._protocol.shape import TokenFormat
 from resource_server.requirements import ScopeStrategy
 
 
-class TokenOptions(BaseModel):
+class TokenOptions(BaseSettings):
     """What is demanded of every token."""
 
     audience: Words = Field(default=(), description="Our own names, one of which a token's `aud` must contain.")

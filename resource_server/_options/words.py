@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import BeforeValidator, Field
 from pydantic_settings import NoDecode
-
-Mode = Literal["off", "optional", "required"]
-"""Whether something must be there, may be there, or is not accepted."""
 
 
 def _words(value: object) -> object:
@@ -23,6 +20,8 @@ def _implied(value: object) -> object:
     """Let a table of scopes stand as one text, ``admin=read,write;writer=read``."""
     if isinstance(value, str):
         pairs = [part.partition("=") for part in value.split(";") if part.strip()]
+        if not all(equals for _, equals, _ in pairs):
+            raise ValueError("must be written as admin=read,write;writer=read")
         return {name.strip(): _words(implied) for name, _, implied in pairs}
     return {name: _words(implied) for name, implied in value.items()} if isinstance(value, Mapping) else value
 

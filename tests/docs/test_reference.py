@@ -10,8 +10,8 @@ from typing import Any, get_args
 
 import pytest
 
+import resource_server._asgi
 import resource_server.errors
-import resource_server.fastapi
 from resource_server import ResourceServerError, Settings
 from resource_server._validation import admit, keys, validate
 from resource_server.errors import Reason
@@ -81,7 +81,8 @@ def example(member: dict[str, Any]) -> str | None:
     [chosen] = [kind for kind in member.get("anyOf", [member]) if kind.get("type") != "null"]
     if "enum" in chosen:
         return str(chosen["enum"][-1])
-    return {"boolean": str(not member.get("default")).lower(), "integer": "7", "number": "2.5"}.get(chosen.get("type", ""))
+    examples = {"boolean": str(not member.get("default")).lower(), "integer": "7", "number": "2.5"}
+    return examples.get(chosen.get("type", ""))
 
 
 @pytest.mark.parametrize("name", [name for name, member in OPTIONS.items() if example(member)])
@@ -170,5 +171,5 @@ def test_times_in_the_prose_are_the_real_ones(sentence: str, seconds: float) -> 
 def test_other_bounds_in_the_prose_are_the_real_ones() -> None:
     """The wait of a 503 without `Retry-After` from above, and the longest form that is read, are those of the code."""
     assert f"else {admit.DEFAULT_RETRY_AFTER:g} seconds" in " ".join(read("docs/errors.md").split())
-    assert resource_server.fastapi._MAX_FORM == 64 * 1024
+    assert resource_server._asgi._MAX_FORM == 64 * 1024
     assert "64 KiB" in read("docs/how-a-request-is-judged.md")

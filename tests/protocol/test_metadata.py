@@ -76,7 +76,7 @@ def test_request() -> None:
 def test_document() -> None:
     """RFC 8414 §3.2: the members we use are read, and all others are ignored, signed ones included (§2.1)."""
     others = {"grant_types_supported": ["x"], "x": {"issuer": "other"}, "signed_metadata": "a.b.c"}
-    assert process(DOCUMENT | others) == Metadata(**DOCUMENT)
+    assert process(DOCUMENT | others) == Metadata(**dict[str, Any](DOCUMENT))
     assert process({"issuer": ISSUER, "jwks_uri": None}) == Metadata(issuer=ISSUER)
 
 
