@@ -5,7 +5,7 @@ References: ASGI HTTP and WebSocket specification 2.5, ASGI TLS extension 0.2
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import quote
@@ -15,7 +15,7 @@ from resource_server._protocol.challenge import EXPOSED_HEADERS
 from resource_server._protocol.messages import RawHeaders, RequestParts
 from resource_server._protocol.problem import DPOP_NONCE_HEADER, ErrorResponse
 from resource_server._protocol.protected_resource import MetadataAnswer, ProtectedResource
-from resource_server.errors import BearerTokenError, VerificationUnavailable
+from resource_server.errors import BearerTokenError, ConfigurationError, VerificationUnavailable
 from resource_server.principal import Principal
 from resource_server.requirements import Requirement
 
@@ -29,6 +29,19 @@ _FORM = b"application/x-www-form-urlencoded"
 _STARTS = ("http.response.start", "websocket.http.response.start")
 _EXPOSE = (b"access-control-expose-headers", EXPOSED_HEADERS.encode("ascii"))
 _PATH_CHARACTERS = "/:@!$&'()*+,;=-._~"
+
+
+def refuse_proofs_for_nowhere(server: Facade, routes: Iterable[tuple[str, Iterable[Requirement]]]) -> None:
+    """Let no application start whose routes take DPoP proofs while nobody knows the URL these are for.
+
+    Raises:
+        ConfigurationError: neither ``external_url`` nor ``resource`` is set; the message names the route.
+
+    References: RFC 9449 section 4.3
+    """
+    for path, demands in routes if server.settings.base_url is None else ():
+        if any(demand.dpop not in {None, "off"} for demand in demands):
+            raise ConfigurationError(f"route {path!r} takes DPoP proofs, which needs external_url or resource")
 
 
 def request_parts(scope: Scope) -> RequestParts:
@@ -120,6 +133,8 @@ def with_fields(message: Message, server: Facade, principal: Principal | None) -
 
     No 404 may be cached, so that a hidden one looks like any other. No shared cache may keep what a URL with a token
     in it was answered with (RFC 6750 section 2.3). A client is told the nonce for its next proof (RFC 9449 section 9).
+    A response with a nonce is kept by nobody, or an old nonce would come out of a cache (RFC 9449 section 8.2). Where
+    the application has said itself who may keep its response, that stands.
 
     Args:
         message: what an application sends.
@@ -130,10 +145,11 @@ def with_fields(message: Message, server: Facade, principal: Principal | None) -
         return message
     headers: list[tuple[bytes, bytes]] = list(message.get("headers", ()))
     private = principal is not None and server.token_methods.query
-    directive = b"no-store" if message["status"] == HTTPStatus.NOT_FOUND else b"private" if private else None
+    nonce = None if principal is None else server.dpop_nonce(principal)
+    unkept = message["status"] == HTTPStatus.NOT_FOUND or nonce is not None
+    directive = b"no-store" if unkept else b"private" if private else None
     if directive is not None and all(name.lower() != b"cache-control" for name, _ in headers):
         headers.append((b"cache-control", directive))
-    nonce = None if principal is None else server.dpop_nonce(principal)
     if nonce is not None:
         headers += [(DPOP_NONCE_HEADER, nonce.encode("ascii")), _EXPOSE]
     return {**message, "headers": headers}

@@ -20,6 +20,7 @@ from resource_server._protocol.problem import ErrorResponse, render_error
 from resource_server._protocol.protected_resource import ProtectedResource
 from resource_server._reload import Change, Files
 from resource_server._upkeep import revoke
+from resource_server._validation.forks import fork_safe_lock
 from resource_server._validation.state import Clock
 from resource_server.errors import BearerTokenError, ConfigurationError, VerificationUnavailable
 from resource_server.events import ConfigurationFault, ConfigurationReloaded, Observer
@@ -50,6 +51,7 @@ class Facade(ABC):
         self._intake = Intake(settings, self._clock)
         self._files: Files | None = None
         self._dropped: list[tuple[float, Core]] = []
+        self._dropping = fork_safe_lock()
         self._judge: Core | Issuers
         if settings.authorization_servers:
             self._judge = Issuers(
@@ -258,14 +260,16 @@ class Facade(ABC):
 
     def _drop_core(self, core: Core) -> None:
         """Note that a core judges no more; its connections are closed when nobody can wait for them any more."""
-        self._dropped.append((monotonic() + core.settings.timeout, core))
+        with self._dropping:
+            self._dropped.append((monotonic() + core.settings.timeout, core))
 
     def _outlived(self) -> list[Core]:
         """Take those cores whose connections are to be closed now."""
         if not self._dropped:
             return []
-        now, dropped = monotonic(), self._dropped
-        self._dropped = [(due, core) for due, core in dropped if now < due]
+        with self._dropping:
+            now, dropped = monotonic(), self._dropped
+            self._dropped = [(due, core) for due, core in dropped if now < due]
         return [core for due, core in dropped if now >= due]
 
     def _follow(self, files: Files) -> None:

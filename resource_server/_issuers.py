@@ -242,13 +242,13 @@ class Issuers:
     def _hand_over(
         self, credential: Credential, requirement: Requirement, request: RequestParts
     ) -> Principal | Unknown | Unproven | Unresolved:
-        key = self._digest(credential.token)
-        issuer = self._routes.get(key) or find_issuer(credential.token, self._table.marks)
+        key, routes = self._digest(credential.token), self._routes  # those there are now: others come with a reload
+        issuer = routes.get(key) or find_issuer(credential.token, self._table.marks)
         found = None if issuer is None else self._table.find(issuer)
         if isinstance(found, Core):
-            if len(self._routes) >= ROUTES:
-                self._routes = {}
-            self._routes[key] = found.settings.issuer
+            if len(routes) >= ROUTES:
+                routes.clear()
+            routes[key] = found.settings.issuer
             return found.begin_with(credential, requirement, request)
         wait = None if found is None else self._limiter.charge(request.peer, self._clock.monotonic())
         if found is not None and wait is None:

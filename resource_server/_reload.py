@@ -56,6 +56,7 @@ _JUDGEMENT = frozenset(
         "jwks_uri",
         "jwt_profile",
         "require_audience",
+        "resource",
         "scope_claims",
         "signed_introspection",
         "strategy",
@@ -165,7 +166,9 @@ class Files:
                 return None
             change = compare(in_force, found, certificates_changed=certificates_changed)
             if change is not None:
+                self._last_read = known  # until they are in force
                 apply(change)
+                self._last_read = found
             return change
 
 

@@ -143,13 +143,16 @@ class Resolved:
             return None
         known = self._known.get(issuer)
         # Not under the lock, for what is made here has locks of its own.
-        core = self._open(unit) if known is None else _renewed(known.core, unit)
+        noted = self._standing
+        core = self._open(unit, noted) if known is None else _renewed(known.core, unit)
         with self._lock:
             latest = self._known.get(issuer)
             core = core if latest is None else latest.core  # another event loop or thread was faster
             self._known[issuer] = _Known(core, found, self._clock.monotonic() + RESOLVED_FOR)
             self._known.move_to_end(issuer)
-            dropped = self._make_room()
+            standing, dropped = self._standing, self._make_room()
+        if standing is not noted:
+            _note_standing(core, issuer, standing)  # somebody has revoked something meanwhile
         if dropped is not None:
             self._drop_core(dropped)
         return core
@@ -167,15 +170,19 @@ class Resolved:
 
         Returns:
             The names of those that take effect at a restart.
+
+        Raises:
+            ConfigurationError: they are not acceptable together with what is said of one that is known.
         """
         postponed = set[str]()
         with self._lock:
-            self._settings, all_known = settings, list(self._known.values())
-        for known in all_known:
-            unit = settings.unit(known.server)
-            change = compare(known.core.settings, unit, certificates_changed=certificates_changed)
+            all_known = list(self._known.values())
+        units = [(known.core, settings.unit(known.server)) for known in all_known]
+        self._settings = settings  # nothing has changed where one of them is not acceptable
+        for core, unit in units:
+            change = compare(core.settings, unit, certificates_changed=certificates_changed)
             if change is not None:
-                known.core.reconfigure(change)
+                core.reconfigure(change)
                 postponed.update(change.at_a_restart)
         return tuple(sorted(postponed))
 
@@ -239,11 +246,9 @@ class Resolved:
         if known is not None:
             self._drop_core(known.core)
 
-    def _open(self, unit: Settings) -> Core:
+    def _open(self, unit: Settings, standing: list[_Standing]) -> Core:
         core = self._open_core(unit)
-        for standing in self._standing:
-            if standing.issuer in (None, unit.issuer):
-                core.note(standing.revocation)
+        _note_standing(core, unit.issuer, standing)
         return core
 
     def _make_room(self) -> Core | None:
@@ -265,9 +270,17 @@ class Resolved:
             self._absent = {}
 
 
+def _note_standing(core: Core, issuer: str, all_standing: list[_Standing]) -> None:
+    """Note in a core what was revoked before there was one."""
+    for standing in all_standing:
+        if standing.issuer in (None, issuer):
+            core.note(standing.revocation)
+
+
 def _renewed(core: Core, unit: Settings) -> Core:
-    """Go on with a core, under other options where they are others."""
-    change = compare(core.settings, unit)
+    """Go on with a core, under other options where they are others, and with certificates as their files are now."""
+    has_files = unit.ca_file is not None or unit.client_certificate_file is not None
+    change = compare(core.settings, unit, certificates_changed=has_files)
     if change is not None:
         core.reconfigure(change)
     return core

@@ -223,7 +223,7 @@ class BlockingResourceServer(Facade):
         if self._resolving is None:
             from resource_server._runtime.resolve import ThreadResolving  # noqa: PLC0415 - for who has a resolver
 
-            self._resolving = ThreadResolving(self.settings.timeout)
+            self._resolving = ThreadResolving(lambda: self.settings.timeout)
         return self._resolving.ask(question.issuer, question.resolve, question.settle)
 
     def _addressee(self, token: bytes) -> Core:

@@ -246,7 +246,7 @@ class TokenExchangeRefused(ResourceServerError):  # noqa: N818 - named for what 
 
     def __init__(self, error: TokenError) -> None:
         """Keep the code."""
-        super().__init__("the authorization server gives no token for another service")
+        super().__init__(f"the authorization server gives no token for another service: {error}")
         self.error = error
 
 

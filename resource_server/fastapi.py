@@ -16,7 +16,7 @@ from fastapi.security.base import SecurityBase
 from starlette.middleware import Middleware
 from starlette.requests import HTTPConnection
 from starlette.responses import Response
-from starlette.routing import BaseRoute
+from starlette.routing import BaseRoute, Mount
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from resource_server._asgi import (
@@ -24,6 +24,7 @@ from resource_server._asgi import (
     can_answer,
     may_hold_token,
     read_form,
+    refuse_proofs_for_nowhere,
     render,
     request_parts,
     send_metadata,
@@ -134,6 +135,8 @@ def install(app: FastAPI, server: ResourceServer, *, hide: bool = False, ajax_fo
 
     @asynccontextmanager
     async def lifespan(app: Any) -> AsyncGenerator[Any, None]:  # noqa: ANN401 - of whatever state the application has
+        own = [route for route in app.routes if not isinstance(route, Mount)]
+        refuse_proofs_for_nowhere(server, ((route.path, _demands(route.dependant)) for route in _api_routes(own)))
         async with server, original_lifespan(app) as state:
             yield state
 

@@ -30,7 +30,7 @@ class Check:
     """One of the things a resource server leans on."""
 
     name: str
-    """``introspection``, ``jwks``, ``metadata``, ``store``, ``revocations`` or ``resolver``."""
+    """``introspection``, ``jwks``, ``metadata``, ``token``, ``store``, ``revocations`` or ``resolver``."""
     status: Status
     """``degraded``: it fails, and is made do without; ``down``: it is of no use at the moment."""
     reason: str | None = None
@@ -106,6 +106,7 @@ def assess(
         _metadata(state, faults, now),
         _introspection(state, faults, now),
         _keys(state, faults, now),
+        _token(state, faults, now),
         *(_store(status, now) for status in stores),
         *(_feed(status, now) for status in feeds),
     ):
@@ -204,6 +205,15 @@ def _keys(state: IssuerState, faults: Faults, now: float) -> Check | None:
         return Check("jwks", "ready", None, age)
     out = not keys.usable(now, state.policy.fallback_max_age) and _is_recent(fault.at, now)
     return Check("jwks", "down" if out else "degraded", fault.cause, age)
+
+
+def _token(state: IssuerState, faults: Faults, now: float) -> Check | None:
+    """Tell of the token endpoint, where it was needed; that introspection needs what it gives shows there."""
+    last_success = state.breaker("token").status(now).last_success
+    fault, age = faults.since("token", last_success), _age(last_success, now)
+    if fault is None:
+        return None if age is None else Check("token", "ready", None, age)
+    return Check("token", "degraded", fault.cause, age)
 
 
 def _store(seen: BreakerStatus, now: float) -> Check:

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
-from typing import Literal, cast, get_args
+from typing import cast, get_args
 
 from resource_server._protocol.authorization_details import Detail, detail
+from resource_server._protocol.demand import Demand
 from resource_server._protocol.grammar import is_scope_token
 from resource_server._protocol.scopes import ScopeRules, Scopes, ScopeStrategy, all_of, any_of
 from resource_server.errors import (
@@ -34,10 +35,6 @@ __all__ = [
     "authorize",
     "detail",
 ]
-
-Demand = Literal["off", "optional", "required"]
-"""Whether something must be there, may be there, or is not accepted."""
-
 
 EXACT_SCOPES = ScopeRules()
 """A scope includes itself and nothing else."""

@@ -208,7 +208,7 @@ class ResourceServer(Facade):
         if self._resolving is None:
             from resource_server._runtime.resolve import Resolving  # noqa: PLC0415 - for who has a resolver
 
-            self._resolving = Resolving(self.settings.timeout)
+            self._resolving = Resolving(lambda: self.settings.timeout)
         return await self._resolving.ask(question.issuer, question.resolve, question.settle)
 
     async def _addressee(self, token: bytes) -> Core:

@@ -12,7 +12,6 @@ from collections.abc import Iterable
 from ipaddress import ip_network
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Self
-from urllib.parse import urlsplit
 
 from pydantic import Field, PlainValidator, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
@@ -32,9 +31,10 @@ from resource_server._options.tokens import TokenOptions
 from resource_server._protocol.claims import ClaimRules
 from resource_server._protocol.jwe import Decryption
 from resource_server._protocol.jwt_access_token import REQUIRED_CLAIMS
-from resource_server._protocol.protected_resource import ProtectedResource, ResourceMetadata, metadata_url
+from resource_server._protocol.protected_resource import ProtectedResource, ResourceMetadata
 from resource_server._protocol.routing import Mark, ambiguity
 from resource_server._protocol.shape import TokenShape
+from resource_server._protocol.target_uri import normal_form
 from resource_server._protocol.urls import url_problem
 from resource_server._sources import ENV_PREFIX, configuration_error, refuse_misspelt, sources
 from resource_server._validation.possession import PossessionRules
@@ -91,7 +91,7 @@ class Settings(AskingOptions, TokenOptions, MemoryOptions, BindingOptions, Resou
         if self.authorization_servers:
             return self._judge_several()
         if "issuer" not in self.model_fields_set:
-            raise ValueError(f"issuer: is required (in the environment: {ENV_PREFIX}ISSUER)")
+            raise ValueError(f"issuer: is required (in the environment: {ENV_PREFIX}ISSUER), or authorization_servers")
         self._judge_urls()
         if introspection_client(self) is None and self.strategy != "jwks":
             raise ValueError(
@@ -116,7 +116,10 @@ class Settings(AskingOptions, TokenOptions, MemoryOptions, BindingOptions, Resou
     def _judge_binding(self) -> None:
         if self.dpop != "off" and self.base_url is None:
             raise ValueError(f"dpop {self.dpop!r} needs external_url or resource: a proof names the URL it is for")
-        if self.dpop_nonce and self.dpop_secret is None and self.client_secret is None:
+        if self.base_url is not None and normal_form(self.base_url) is None:
+            name = "resource" if self.external_url is None else "external_url"
+            raise ValueError(f"{name} {getattr(self, name)!r} is no address that a DPoP proof could name")
+        if self.dpop_nonce and not (self.dpop_secret or self.client_secret):
             raise ValueError("dpop_nonce needs dpop_secret, where there is no client_secret to make nonces from")
         if self.dpop_replay == "shared" and self.cache_url is None:
             raise ValueError("dpop_replay 'shared' needs cache_url")
@@ -334,26 +337,6 @@ class Settings(AskingOptions, TokenOptions, MemoryOptions, BindingOptions, Resou
         )
         return ProtectedResource(metadata, self._metadata_key())
 
-    @property
-    def base_url(self) -> str | None:
-        """What the paths we serve are appended to, as clients see it; without a final slash."""
-        if self.external_url is not None:
-            return self.external_url.removesuffix("/")
-        return None if self.resource is None else "://".join(urlsplit(self.resource)[:2])
-
-    @property
-    def certificate_files(self) -> tuple[str, str | None] | None:
-        """The certificate we show to the authorization server, and its key where that has a file of its own."""
-        key = self.client_certificate_key_file
-        if self.client_certificate_file is None:
-            return None
-        return str(self.client_certificate_file), None if key is None else str(key)
-
-    @property
-    def resource_metadata(self) -> str | None:
-        """The URL of our metadata (RFC 9728 section 3.1)."""
-        return None if self.resource is None else metadata_url(self.resource)
-
     def _metadata_key(self) -> SigningKey | None:
         if self.metadata_key is None:
             return None
@@ -368,11 +351,6 @@ class Settings(AskingOptions, TokenOptions, MemoryOptions, BindingOptions, Resou
         if self.dpop_secret is not None:
             return self.dpop_secret.get_secret_value().encode()
         return stretched((self.client_secret or SecretStr("")).get_secret_value())
-
-    @property
-    def attempt_timeout(self) -> float:
-        """Seconds for one attempt: half of ``timeout``, where there can be a second one."""
-        return self.timeout / 2 if self.retries else self.timeout
 
     def vault(self) -> Vault | None:
         """Make what names and seals the values in the shared store; ``None`` where there is none."""

@@ -140,7 +140,7 @@ def read_tests(folder: Path = SOURCES / "tests") -> list[MarkedTest]:
 def _tests_of(path: str, module: ast.Module) -> Iterator[MarkedTest]:
     constants = {name: value for name, value in _assignments(module.body) if name != "pytestmark"}
     of_module = [value for name, value in _assignments(module.body) if name == "pytestmark"]
-    for node, of_class in _functions(module):
+    for name, node, of_class in _functions(module):
         if not node.name.startswith("test"):
             continue
         own = [*of_module, *of_class, *node.decorator_list]
@@ -150,18 +150,18 @@ def _tests_of(path: str, module: ast.Module) -> Iterator[MarkedTest]:
         if clauses:
             sentence = " ".join((ast.get_docstring(node) or "").partition("\n\n")[0].split())
             excused = any(_is_mark(item, *_EXCUSES) for value in own for item in _outside_parameters(value))
-            yield MarkedTest(path, node.lineno, node.name, sentence, tuple(clauses), excused)
+            yield MarkedTest(path, node.lineno, name, sentence, tuple(clauses), excused)
 
 
-def _functions(module: ast.Module) -> Iterator[tuple[ast.FunctionDef | ast.AsyncFunctionDef, list[ast.expr]]]:
-    """Walk the functions of a module and of its classes, each with the marks of its class."""
+def _functions(module: ast.Module) -> Iterator[tuple[str, ast.FunctionDef | ast.AsyncFunctionDef, list[ast.expr]]]:
+    """Walk the functions of a module and of its classes, each by the name pytest runs it by, with its class's marks."""
     for node in module.body:
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-            yield node, []
+            yield node.name, node, []
         elif isinstance(node, ast.ClassDef):
             own = [value for name, value in _assignments(node.body) if name == "pytestmark"]
             methods = [item for item in node.body if isinstance(item, ast.FunctionDef | ast.AsyncFunctionDef)]
-            yield from ((method, [*node.decorator_list, *own]) for method in methods)
+            yield from ((f"{node.name}::{item.name}", item, [*node.decorator_list, *own]) for item in methods)
 
 
 def _assignments(body: list[ast.stmt]) -> Iterator[tuple[str, ast.expr]]:

@@ -185,6 +185,7 @@ def fields(message: dict[str, Any], principal: Principal | None, **options: Any)
     return dict(with_fields(message, ScriptedAS().server(**options), principal)["headers"])
 
 
+@pytest.mark.rfc("6750-2.3-b", "9110-15.5.5-a", "9111-3.5-a")
 def test_caches() -> None:
     """RFC 6750 §2.3, RFC 9111 §5.2.2: no 404 is kept, and no answer to a URL with a token but by its own client."""
     hidden = START | {"status": 404}
@@ -206,6 +207,11 @@ def test_nonce() -> None:
     assert found[b"dpop-nonce"]
     exposed = {name.strip().lower() for name in found[b"access-control-expose-headers"].split(b",")}
     assert exposed == {b"www-authenticate", b"dpop-nonce"}
+    assert found[b"cache-control"] == b"no-store"  # RFC 9449 §8.2
+    assert fields(START, BOUND, **options, query_token=True)[b"cache-control"] == b"no-store"
+    own = fields(START | {"headers": [(b"Cache-Control", b"max-age=1")]}, BOUND, **options)
+    assert b"cache-control" not in own
+    assert own[b"dpop-nonce"]
     for principal in (None, Principal()):
         assert fields(START, principal, **options) == {b"x": b"y"}
     assert fields(START, BOUND, **(options | {"dpop_nonce": False})) == {b"x": b"y"}

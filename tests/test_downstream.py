@@ -169,6 +169,24 @@ async def test_what_is_asked_for(setting: Setting) -> None:
     assert form["scope"] == "read write read"
 
 
+async def test_the_health_of_the_token_endpoint(setting: Setting) -> None:
+    """It is told of once it was needed; its failure degrades, and is over with the next token."""
+
+    def told() -> tuple[str, list[tuple[str, str | None]]]:
+        health = setting.server.health()
+        return health.status, [(check.status, check.reason) for check in health.checks if check.name == "token"]
+
+    assert told() == ("ready", [])
+    setting.mock_as.fault("token", 503, times=1)
+    async with Stock().client() as client:
+        with pytest.raises(TokenExchangeUnavailable):
+            await client.get(STOCK, auth=setting.server.exchange(setting.token(), audience=STOCK))
+        assert told() == ("degraded", [("degraded", "status_503")])
+        setting.mock_as.clock.advance(30)
+        await client.get(STOCK, auth=setting.server.exchange(setting.token(), audience=STOCK))
+    assert told() == ("ready", [("ready", None)])
+
+
 @pytest.mark.parametrize("source", ["text", "bytes", "parts", "request"])
 async def test_where_the_token_is_taken_from(setting: Setting, source: str) -> None:
     """The token is given as it is, or with the request that has brought it, ours or a framework's."""
@@ -359,7 +377,7 @@ async def test_a_refusal_sends_nothing(setting: Setting) -> None:
         with pytest.raises(TokenExchangeRefused) as caught:
             await client.get(STOCK, auth=setting.server.exchange(token, audience=STOCK))
     assert caught.value.error == "invalid_request"
-    assert str(caught.value) == "the authorization server gives no token for another service"
+    assert str(caught.value) == "the authorization server gives no token for another service: invalid_request"
     assert (stock.requests, setting.events) == ([], [])
 
 

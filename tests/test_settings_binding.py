@@ -34,11 +34,16 @@ def refusal(**options: Any) -> str:
         pytest.param(NO_STORE | {"dpop_algorithms": ["none"]}, "dpop_algorithms", id="none"),
         pytest.param(NO_STORE | {"dpop_window": 0}, "dpop_window", id="no window"),
         pytest.param(NO_STORE | {"dpop_nonce": True}, "dpop_nonce needs dpop_secret", id="no secret"),
+        pytest.param(
+            NO_STORE | {"dpop_nonce": True, "client_secret": ""}, "dpop_nonce needs dpop_secret", id="an empty secret"
+        ),
         pytest.param(NO_STORE | {"dpop_replay": "shared"}, "dpop_replay 'shared' needs cache_url", id="no store"),
         pytest.param(HEADER, "certificate_header and trusted_proxies need each other", id="no proxy"),
         pytest.param({"trusted_proxies": ["10.0.0.1"]}, "certificate_header and trusted_proxies", id="no header"),
         pytest.param(HEADER | {"trusted_proxies": ["10.0.0.0/33"]}, "trusted_proxies", id="no network"),
         pytest.param(HEADER | {"trusted_proxies": ["10.0.0.1/8"]}, "trusted_proxies", id="a host and a network"),
+        pytest.param(HEADER | {"trusted_proxies": ["0.0.0.0/0"]}, "0.0.0.0/0 is everybody", id="all addresses"),
+        pytest.param(HEADER | {"trusted_proxies": ["::/0"]}, "::/0 is everybody", id="all IPv6 addresses"),
         pytest.param(HEADER | {"trusted_proxies": ["proxy.example.com"]}, "trusted_proxies", id="a name"),
         pytest.param(
             {"certificate_header": "Client Cert", "trusted_proxies": ["::1"]}, "certificate_header", id="space"
@@ -51,6 +56,14 @@ def refusal(**options: Any) -> str:
 def test_what_is_refused(options: dict[str, Any], said: str) -> None:
     """Options that contradict each other, or mean nothing, are refused at construction, by name."""
     assert said in refusal(**options)
+
+
+@pytest.mark.parametrize(
+    "url", ["https://a.example/b/../c", "https://a.example/%2e%2e", "https://a.example/%zz", "https://a,b"]
+)
+def test_an_address_that_no_proof_could_name(url: str) -> None:
+    """RFC 9449 §4.3: where every proof would be refused, that is said at once."""
+    assert "is no address that a DPoP proof could name" in refusal(external_url=url)
 
 
 def test_certificates_of_proxies() -> None:

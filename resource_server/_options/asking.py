@@ -89,6 +89,19 @@ class AskingOptions(BaseSettings):
     ca_file: Path | None = Field(default=None, description="PEM file of the certificates to trust instead.")
     trust_env: bool = Field(default=False, description="Take proxies and certificates from the environment.")
 
+    @property
+    def certificate_files(self) -> tuple[str, str | None] | None:
+        """The certificate we show to the authorization server, and its key where that has a file of its own."""
+        key = self.client_certificate_key_file
+        if self.client_certificate_file is None:
+            return None
+        return str(self.client_certificate_file), None if key is None else str(key)
+
+    @property
+    def attempt_timeout(self) -> float:
+        """Seconds for one attempt: half of ``timeout``, where there can be a second one."""
+        return self.timeout / 2 if self.retries else self.timeout
+
     @field_validator("client_key")
     @classmethod
     def _usable_key(cls, key: SecretStr | None) -> SecretStr | None:

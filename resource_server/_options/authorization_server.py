@@ -75,14 +75,12 @@ def read_authorization_servers(value: object) -> tuple[AuthorizationServer, ...]
     """Read a list of authorization servers, each of which may be a table of options, or take a resolver as it is.
 
     Raises:
-        ConfigurationError: it is neither, or the list is empty.
+        ConfigurationError: it is neither.
     """
     if callable(value):
         return cast("Resolver", value)
     if not isinstance(value, list | tuple):
         raise ConfigurationError("must be a list of authorization servers, or a function that finds one by its issuer")
-    if not value:
-        raise ConfigurationError("must have at least one authorization server in it")
     return tuple(map(_read, value))
 
 

@@ -77,5 +77,6 @@ class BindingOptions(BaseSettings):
     @classmethod
     def _networks(cls, proxies: tuple[str, ...]) -> tuple[str, ...]:
         for proxy in proxies:
-            ip_network(proxy)  # says itself what is wrong with it
+            if ip_network(proxy).prefixlen == 0:  # which says itself what is wrong with others
+                raise ValueError(f"{proxy} is everybody, and not the proxy alone")
         return proxies

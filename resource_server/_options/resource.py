@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Self
+from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings
@@ -10,6 +11,7 @@ from pydantic_settings import BaseSettings
 from resource_server._options.words import Words
 from resource_server._protocol.grammar import is_quotable, is_scope_token
 from resource_server._protocol.problem import ErrorFormat
+from resource_server._protocol.protected_resource import metadata_url
 
 _TOLD = (
     "resource_name",
@@ -48,6 +50,18 @@ class ResourceOptions(BaseSettings):
         default="auto", description="`problem` (RFC 9457), `oauth` (error JSON), or by the request's `Accept`."
     )
     verbose_errors: bool = Field(default=False, description="Tell clients why their token was refused.")
+
+    @property
+    def base_url(self) -> str | None:
+        """What the paths we serve are appended to, as clients see it; without a final slash."""
+        if self.external_url is not None:
+            return self.external_url.removesuffix("/")
+        return None if self.resource is None else "://".join(urlsplit(self.resource)[:2])
+
+    @property
+    def resource_metadata(self) -> str | None:
+        """The URL of our metadata (RFC 9728 section 3.1)."""
+        return None if self.resource is None else metadata_url(self.resource)
 
     @field_validator("scopes_supported")
     @classmethod

@@ -29,7 +29,7 @@ class TokenOptions(BaseSettings):
     scope_claims: Words = Field(default=("scope",), description="Where scopes stand; the first one present counts.")
     leeway: Seconds = Field(default=0.0, le=300, description="Seconds by which the clocks may differ.")
     cross_check: bool = Field(
-        default=True, description="Refuse an answer whose iss, sub or jti contradicts the JWT that was asked about."
+        default=True, description="Refuse an answer whose iss, sub, jti or cnf contradicts the JWT asked about."
     )
     max_token_length: Count = Field(default=16_384, description="Bytes; a longer token is refused unseen.")
     query_token: bool = Field(default=False, description="Take a token from the query too. It will be in logs.")

@@ -5,7 +5,7 @@ References: RFC 7515 section 2, RFC 4648 section 3.5
 
 from __future__ import annotations
 
-from base64 import urlsafe_b64decode
+from base64 import urlsafe_b64decode, urlsafe_b64encode
 
 _ALPHABET = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 
@@ -25,6 +25,15 @@ def decode(part: bytes) -> bytes:
             return decoded
     message = "not base64url"
     raise ValueError(message)
+
+
+def encode(content: bytes) -> str:
+    """Write bytes as base64url without padding.
+
+    Args:
+        content: any bytes.
+    """
+    return urlsafe_b64encode(content).rstrip(b"=").decode("ascii")
 
 
 def _is_canonical(part: bytes, decoded: bytes) -> bool:

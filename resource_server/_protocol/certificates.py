@@ -9,16 +9,17 @@ References: RFC 8705 section 3.1, RFC 9440 section 2.1, RFC 7468 section 5.1
 from __future__ import annotations
 
 import re
-from base64 import b64decode, urlsafe_b64encode
+from base64 import b64decode
 from hashlib import sha256
 from urllib.parse import unquote_to_bytes
+
+from resource_server._protocol.base64url import encode
 
 MAX_CERTIFICATE_BYTES = 16_384
 """A longer field is not looked at."""
 CLIENT_CERT, ENVOY = b"client-cert", b"x-forwarded-client-cert"
 """The headers that have a form of their own."""
 
-_DIGEST = 32
 _PEM = re.compile(rb"\s*-----BEGIN CERTIFICATE-----([A-Za-z0-9+/=\s]+)-----END CERTIFICATE-----\s*")
 _BYTE_SEQUENCE = re.compile(rb":([A-Za-z0-9+/]+={0,2}):")
 _PAIR = re.compile(rb'([A-Za-z]+)=("[^"\\]*(?:\\.[^"\\]*)*"|[^";,]*)(?:;|$)')
@@ -58,7 +59,7 @@ def read_certificate_field(name: bytes, value: bytes) -> bytes | None:
 
 def thumbprint(digest: bytes) -> str:
     """Write a digest as ``x5t#S256`` has it."""
-    return urlsafe_b64encode(digest).rstrip(b"=").decode("ascii")
+    return encode(digest)
 
 
 def _digest_of_envoy(value: bytes) -> bytes | None:

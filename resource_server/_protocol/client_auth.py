@@ -9,11 +9,12 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
-from base64 import b64encode, urlsafe_b64encode
+from base64 import b64encode
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal, NamedTuple
 from urllib.parse import quote_plus, urlencode
 
+from resource_server._protocol.base64url import encode
 from resource_server._protocol.messages import HTTPRequest
 
 if TYPE_CHECKING:
@@ -129,14 +130,10 @@ def _assertion(client: ClientCredentials, audience: str, now: float, jti: str) -
         "iat": issued_at,
         "exp": issued_at + ASSERTION_LIFETIME,
     }
-    signed = f"{_encode(json.dumps(header).encode())}.{_encode(json.dumps(claims).encode())}"
+    signed = f"{encode(json.dumps(header).encode())}.{encode(json.dumps(claims).encode())}"
     signature = _mac(client.secret, signed.encode()) if key is None else key.sign(signed.encode())
-    return f"{signed}.{_encode(signature)}"
+    return f"{signed}.{encode(signature)}"
 
 
 def _mac(secret: str, content: bytes) -> bytes:
     return hmac.digest(secret.encode(), content, hashlib.sha256)
-
-
-def _encode(content: bytes) -> str:
-    return urlsafe_b64encode(content).rstrip(b"=").decode("ascii")

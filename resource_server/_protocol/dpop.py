@@ -10,12 +10,12 @@ from __future__ import annotations
 
 import json
 import math
-from base64 import urlsafe_b64encode
 from dataclasses import dataclass, field
 from hashlib import sha256
 from hmac import compare_digest
 from typing import Any, NamedTuple
 
+from resource_server._protocol.base64url import encode
 from resource_server._protocol.jwks import PublicKey, read_key
 from resource_server._protocol.jws import JWS, parse_jws
 from resource_server._protocol.messages import RawHeaders
@@ -114,12 +114,12 @@ def judge_proof(proof: Proof, occasion: Occasion, *, window: float, leeway: floa
 
 def token_hash(token: bytes) -> str:
     """Name an access token as ``ath`` does."""
-    return _base64url(sha256(token).digest())
+    return encode(sha256(token).digest())
 
 
 def key_thumbprint(key: PublicKey) -> str:
     """Name a key by its required members alone, in their one order (RFC 7638 section 3)."""
-    return _base64url(sha256(_CANONICAL.encode(dict(key.members)).encode()).digest())
+    return encode(sha256(_CANONICAL.encode(dict(key.members)).encode()).digest())
 
 
 def _parse(value: bytes, algorithms: frozenset[str]) -> Proof | None:
@@ -159,7 +159,3 @@ def _are_well_typed(claims: dict[str, Any]) -> bool:
         return False
     times = [claims.get("iat"), *(claims[name] for name in ("exp", "nbf") if name in claims)]
     return all(isinstance(time, int | float) and not isinstance(time, bool) for time in times)
-
-
-def _base64url(content: bytes) -> str:
-    return urlsafe_b64encode(content).rstrip(b"=").decode("ascii")

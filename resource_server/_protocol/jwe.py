@@ -158,7 +158,8 @@ def judge_jwe(jwe: JWE, decryption: Decryption) -> Reason | None:
         return "malformed"
     if (wrapped == 0) != (jwe.algorithm == "ECDH-ES"):
         return "malformed"
-    return None if jwe.algorithm in _RSA or _is_ephemeral_key(header.get("epk")) else "malformed"
+    has_none = "epk" not in header and jwe.algorithm in _RSA
+    return None if has_none or _is_ephemeral_key(header.get("epk")) else "malformed"
 
 
 def read_nested(jwe: JWE, content: bytes, typ: str) -> JWS | None:

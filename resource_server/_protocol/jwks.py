@@ -1,8 +1,8 @@
 """Read a JWK Set into keys that may verify access tokens. One exotic key never fails the set.
 
 Ignored are symmetric keys, keys that come with their private part (whoever reads the set can sign with them), keys for
-encryption, RSA keys below 2048 bits, above 8192, or with a trivial exponent, Ed25519 points of small order (anybody can
-sign for them), and everything that is not understood.
+encryption, RSA keys below 2048 bits, above 8192, or with an exponent that is trivial or huge (to verify then costs as
+much as to sign), Ed25519 points of small order (anybody can sign for them), and everything that is not understood.
 Nothing here needs cryptography: whether a point is on its curve is found out when a key is first used.
 
 References: RFC 7517 sections 4 and 5, RFC 7518 section 6, RFC 8037 section 2, RFC 8725 section 3.5
@@ -23,7 +23,7 @@ MAX_KEYS = 256
 _P25519 = 2**255 - 19
 _Y8 = 0x05FC536D880238B13933C6D305ACDFD5F098EFF289F4C345B027B2C28F95E826
 _SMALL_ORDER = frozenset({0, 1, _P25519 - 1, _Y8, _P25519 - _Y8})  # the y of the points of order 4, 1, 2, 8 and 8
-_MIN_RSA_BITS, _MAX_RSA_BITS, _MIN_EXPONENT = 2048, 8192, 3
+_MIN_RSA_BITS, _MAX_RSA_BITS, _MIN_EXPONENT, _MAX_EXPONENT_BITS = 2048, 8192, 3, 64
 _BASE64URL = re.compile(r"[A-Za-z0-9_-]+")
 _MEDIA_TYPES = ("application/json", "application/jwk-set+json")
 _RSA_ALGORITHMS = frozenset({"RS256", "RS384", "RS512", "PS256", "PS384", "PS512"})
@@ -111,7 +111,8 @@ def _algorithms_of(entry: dict[str, Any]) -> frozenset[str]:
 
 def _is_strong_rsa(entry: dict[str, Any]) -> bool:
     modulus, exponent = _integer(entry.get("n")), _integer(entry.get("e"))
-    return _MIN_RSA_BITS <= modulus.bit_length() <= _MAX_RSA_BITS and exponent >= _MIN_EXPONENT and exponent % 2 == 1
+    is_sound = exponent >= _MIN_EXPONENT and exponent % 2 == 1 and exponent.bit_length() <= _MAX_EXPONENT_BITS
+    return is_sound and _MIN_RSA_BITS <= modulus.bit_length() <= _MAX_RSA_BITS
 
 
 def _is_small_order(entry: dict[str, Any]) -> bool:

@@ -10,14 +10,13 @@ References: OpenAPI Specification 3.1 sections 4.8.27 (Security Scheme Object), 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, Literal
+from typing import Any
 
+from resource_server._protocol.demand import Demand
 from resource_server._protocol.metadata import Metadata
 from resource_server._protocol.scopes import Scopes
 
-Mode = Literal["off", "optional", "required"]
-
-SCHEME_NAMES: dict[Mode | None, str] = {
+SCHEME_NAMES: dict[Demand | None, str] = {
     None: "AccessToken",
     "off": "AccessTokenOfBearer",
     "optional": "AccessTokenOfAnybody",
@@ -31,7 +30,7 @@ _SCHEMES = {
     BEARER_SCHEME: {"type": "http", "scheme": "bearer", "description": "An OAuth 2.0 access token."},
     DPOP_SCHEME: {"type": "http", "scheme": "DPoP", "description": "An OAuth 2.0 access token bound to a key."},
 }
-_OFFERED: dict[Mode, tuple[str, ...]] = {
+_OFFERED: dict[Demand, tuple[str, ...]] = {
     "off": (BEARER_SCHEME,),
     "optional": (BEARER_SCHEME, DPOP_SCHEME),
     "required": (DPOP_SCHEME,),
@@ -45,7 +44,7 @@ def spell_alternatives(scopes: Scopes) -> list[str]:
     return [_OR.join(" ".join(alternative) for alternative in scopes.alternatives)]
 
 
-def describe_security(schema: dict[str, Any], dpop: Mode) -> None:
+def describe_security(schema: dict[str, Any], dpop: Demand) -> None:
     """Write out what each operation needs: an entry for each complete way in, and for each scheme it may come with.
 
     Args:
@@ -53,7 +52,7 @@ def describe_security(schema: dict[str, Any], dpop: Mode) -> None:
         dpop: the server's own setting.
     """
     schemes: dict[str, Any] = schema.get("components", {}).get("securitySchemes", {})
-    spelt: dict[str, Mode | None] = {name: mode for mode, name in SCHEME_NAMES.items() if schemes.pop(name, None)}
+    spelt: dict[str, Demand | None] = {name: mode for mode, name in SCHEME_NAMES.items() if schemes.pop(name, None)}
     for operation in _operations(schema) if spelt else ():
         ours = {name: texts for entry in operation["security"] for name, texts in entry.items() if name in spelt}
         offered = _OFFERED[_mode([spelt[name] for name in ours], dpop)] if ours else ()
@@ -63,11 +62,11 @@ def describe_security(schema: dict[str, Any], dpop: Mode) -> None:
         schemes.update((scheme, dict(_SCHEMES[scheme])) for scheme in offered)
 
 
-def _mode(said: list[Mode | None], default: Mode) -> Mode:
+def _mode(said: list[Demand | None], default: Demand) -> Demand:
     """Combine what several parts of a route say: a demand holds, or else the part nearest to the route."""
     if "required" in said:
         return "required"
-    explicit: list[Mode] = [mode for mode in said if mode is not None]
+    explicit: list[Demand] = [mode for mode in said if mode is not None]
     return (default, *explicit)[-1]
 
 

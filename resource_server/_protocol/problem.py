@@ -165,9 +165,8 @@ def _challenge(refusal: _Refusal, style: ErrorStyle, scheme: Scheme) -> str:
 @lru_cache(maxsize=1024)
 def _render_unavailable(status: int, retry_after: int, *, oauth: bool, vary: str) -> ErrorResponse:
     detail = _VERBOSE["rate_limited" if status == HTTPStatus.TOO_MANY_REQUESTS else "unavailable"]
-    body = _problem(status, detail)
-    if oauth:
-        body = {"error": "temporarily_unavailable", "error_description": detail}
+    oauth_body: dict[str, object] = {"error": "temporarily_unavailable", "error_description": detail}
+    body = oauth_body if oauth else _problem(status, detail)
     return _response(status, body, {"retry-after": str(retry_after)}, oauth, vary)
 
 

@@ -6,12 +6,13 @@ References: RFC 9728 sections 2, 3 and 5.1
 from __future__ import annotations
 
 import json
-from base64 import urlsafe_b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import unquote, urlsplit
+
+from resource_server._protocol.base64url import encode
 
 if TYPE_CHECKING:
     from resource_server._protocol.jose import SigningKey
@@ -119,9 +120,5 @@ def _answer(status: int, body: bytes, headers: tuple[tuple[bytes, bytes], ...]) 
 
 def _sign(claims: Mapping[str, Any], key: SigningKey) -> str:
     header = {"alg": key.algorithm} if key.key_id is None else {"alg": key.algorithm, "kid": key.key_id}
-    signed = b".".join(_encode(json.dumps(part).encode("ascii")) for part in (header, claims))
-    return (signed + b"." + _encode(key.sign(signed))).decode("ascii")
-
-
-def _encode(content: bytes) -> bytes:
-    return urlsafe_b64encode(content).rstrip(b"=")
+    signed = ".".join(encode(json.dumps(part).encode("ascii")) for part in (header, claims))
+    return f"{signed}.{encode(key.sign(signed.encode('ascii')))}"

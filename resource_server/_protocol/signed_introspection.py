@@ -13,12 +13,11 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
+from resource_server._protocol.demand import Demand
 from resource_server._protocol.jws import JWS
 from resource_server._protocol.messages import Unavailable
-
-SignedIntrospection = Literal["off", "optional", "required"]
 
 MEDIA_TYPE = "application/token-introspection+jwt"
 TYP = "token-introspection+jwt"
@@ -26,7 +25,7 @@ MAX_AGE, MAX_AHEAD = 60.0, 60.0
 """Seconds between the signature and now. The answer to this question has just been made: an older one is another
 question's. Nothing in it names the question, so that for as long an old yes could be shown again."""
 _TIMES = (("iat", None), ("nbf", -math.inf), ("exp", math.inf))
-_ACCEPT: Mapping[SignedIntrospection, str] = {
+_ACCEPT: Mapping[Demand, str] = {
     "off": "application/json",
     "optional": f"{MEDIA_TYPE}, application/json;q=0.5",
     "required": MEDIA_TYPE,
@@ -45,7 +44,7 @@ class AnswerRules:
     """Seconds by which the clocks may differ."""
 
 
-def accepted_media_types(mode: SignedIntrospection) -> str:
+def accepted_media_types(mode: Demand) -> str:
     """Write the ``Accept`` field that asks for the kind of answer that is wanted (RFC 9701 section 4)."""
     return _ACCEPT[mode]
 

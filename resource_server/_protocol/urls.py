@@ -24,7 +24,7 @@ def url_problem(url: object, *, allow_insecure_http: bool = False, allow_query: 
     if parts is None or parts.scheme not in ("https", "http") or not parts.hostname:
         return "is not an absolute https URL"
     if parts.username is not None or "#" in str(url) or (parts.query and not allow_query):
-        return "must not have user information, a fragment or (for an issuer) a query"
+        return f"must not have user information{' or a fragment' if allow_query else ', a fragment or a query'}"
     if parts.scheme == "http" and not (allow_insecure_http or is_loopback(parts.hostname)):
         return "is not https (allow_insecure_http=True accepts http beyond the loopback interface)"
     return None

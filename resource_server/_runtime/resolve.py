@@ -25,10 +25,10 @@ class Resolving:
     """Asks a resolver, in any event loop.
 
     Args:
-        timeout: seconds that it may take.
+        timeout: returns the seconds that it may take, as they are in force.
     """
 
-    def __init__(self, timeout: float) -> None:
+    def __init__(self, timeout: Callable[[], float]) -> None:
         """Start with nothing asked."""
         self._timeout = timeout
         self._flights: WeakKeyDictionary[asyncio.AbstractEventLoop, Flights] = WeakKeyDictionary()
@@ -55,7 +55,7 @@ class Resolving:
 
     async def _answer(self, issuer: str, resolve: Callable[[str], object], settle: Callable[[object], T]) -> T:
         found: object
-        time_left = asyncio.timeout(self._timeout)
+        time_left = asyncio.timeout(self._timeout())
         try:
             async with time_left:
                 found = await cast("Awaitable[object]", resolve(issuer))
@@ -68,13 +68,13 @@ class ThreadResolving:
     """Asks a resolver, from any thread.
 
     Args:
-        timeout: seconds that others wait for its answer; whoever asks waits until it comes.
+        timeout: returns the seconds that others wait for its answer; whoever asks waits until it comes.
     """
 
-    def __init__(self, timeout: float) -> None:
+    def __init__(self, timeout: Callable[[], float]) -> None:
         """Start with nothing asked."""
         self._timeout = timeout
-        self._flights = ThreadFlights(timeout)
+        self._flights = ThreadFlights(timeout())
 
     def ask(self, issuer: str, resolve: Callable[[str], object], settle: Callable[[object], T]) -> T | Unavailable:
         """Ask about an issuer, or wait for the answer that another thread asks for.
@@ -84,7 +84,7 @@ class ThreadResolving:
             resolve: the application's function.
             settle: makes of the answer what everybody gets.
         """
-        until = time.monotonic() + self._timeout
+        until = time.monotonic() + self._timeout()
         found: T | TooLate = self._flights.share(issuer, lambda _: settle(_answer(issuer, resolve)), until)
         return Unavailable("timeout") if isinstance(found, TooLate) else found
 

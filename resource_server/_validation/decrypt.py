@@ -58,7 +58,22 @@ def read_token(
     misfit = judge_shape(token, opened, policy.shape)
     if misfit is None and opened.algorithm not in policy.algorithms:
         misfit = "algorithm_not_allowed"
-    return opened if misfit is None else Inactive(misfit)
+    if misfit is None:
+        return opened
+    regret(state, token, peer=peer)
+    return Inactive(misfit)
+
+
+def regret(state: IssuerState, token: bytes, *, peer: str | None) -> None:
+    """Charge a client after all, whose token was decrypted, and no good: anybody can encrypt for us.
+
+    Args:
+        state: the issuer.
+        token: the access token.
+        peer: the address of the client that sent it; ``None`` for nobody.
+    """
+    if _encrypted(state, token) is not None:
+        state.decryptions.charge(peer, state.clock.monotonic())
 
 
 def find_jwt(state: IssuerState, token: bytes) -> JWS | None:

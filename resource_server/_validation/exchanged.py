@@ -23,6 +23,10 @@ class _Entry(NamedTuple):
     came_at: float
     ends_at: float
 
+    def __repr__(self) -> str:
+        """Show when it ends only: the value is a token."""
+        return f"_Entry(ends_at={self.ends_at!r})"
+
 
 class ExchangedTokens:
     """The tokens that were used last; safe for threads.

@@ -26,7 +26,7 @@ from resource_server._validation.state import IssuerState
 from resource_server._validation.verdict import Active, Inactive, Verdict
 from resource_server.principal import Assurance
 
-_CROSS_CHECKED = ("iss", "sub", "jti")
+_CROSS_CHECKED = ("iss", "sub", "jti", "cnf")
 
 
 def introspect(
@@ -115,11 +115,20 @@ def _judge(state: IssuerState, answer: Mapping[str, Any], jws: JWS | None) -> Ve
     if policy.cross_check and jws is not None and _contradicts(answer, jws):
         # Somebody else's answer: a mixed-up connection or a broken server. Neither a yes nor a no about this token.
         return Unavailable("answer_mismatch", fault="configuration")
-    principal = judge_claims(answer, policy.introspection_rules, Assurance.INTROSPECTED)
+    principal = judge_claims(_bound(answer, jws), policy.introspection_rules, Assurance.INTROSPECTED)
     if isinstance(principal, str):
         return Inactive(principal)
     expired = judge_time(principal, state.clock.wall(), policy.leeway) == "expired"
     return Inactive("expired") if expired else Active(principal)
+
+
+def _bound(answer: Mapping[str, Any], jws: JWS | None) -> Mapping[str, Any]:
+    """Keep what the token itself says it is bound to, where the answer says nothing of that: some servers forget it.
+
+    Whoever has stolen the token cannot take it out of there: what is changed is another token.
+    """
+    claims = None if jws is None or "cnf" in answer else jws.claims()
+    return {**answer, "cnf": claims["cnf"]} if claims and "cnf" in claims else answer
 
 
 def _contradicts(answer: Mapping[str, Any], jws: JWS) -> bool:

@@ -9,8 +9,9 @@ References: RFC 9449 sections 8, 9 and 11.3
 from __future__ import annotations
 
 import hmac
-from base64 import urlsafe_b64encode
 from dataclasses import dataclass, field
+
+from resource_server._protocol.base64url import encode
 
 _BYTES = 18
 _PURPOSE = b"dpop-nonce"
@@ -51,4 +52,4 @@ class Nonces:
 
     def _make(self, thumbprint: str, number: int) -> str:
         content = b"%b:%d:%b" % (_PURPOSE, number, thumbprint.encode())
-        return urlsafe_b64encode(hmac.digest(self.secret, content, "sha256")[:_BYTES]).decode("ascii")
+        return encode(hmac.digest(self.secret, content, "sha256")[:_BYTES])

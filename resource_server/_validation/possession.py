@@ -156,7 +156,9 @@ class Possession:
         """Remember a proof here, and name it for the others."""
         rules, name = self.rules, proof_name(proof.thumbprint, proof.proof_id)
         ttl = rules.dpop_window + rules.leeway + MAX_AHEAD  # it may have come from a clock that is ahead
-        reason = self._used.add(name, self._clock.monotonic(), ttl)
+        now = self._clock.monotonic()
+        self._used.follow(self._clock.wall() - now)
+        reason = self._used.add(name, now, ttl)
         if reason is not None:
             raise InvalidDPoPProof(reason)
         return FirstUse(name.hex(), ttl) if rules.shared_replay else None

@@ -14,12 +14,12 @@ from typing import Literal, NamedTuple, Protocol
 from resource_server._protocol.bearer import Credential, TokenMethods
 from resource_server._protocol.claims import ClaimRules
 from resource_server._protocol.client_auth import ClientCredentials, Credentials
+from resource_server._protocol.demand import Demand
 from resource_server._protocol.jwe import Decryption
 from resource_server._protocol.jwt_access_token import JWTProfile
 from resource_server._protocol.messages import Unavailable
 from resource_server._protocol.metadata import Metadata
 from resource_server._protocol.shape import ANY_SHAPE, TokenShape
-from resource_server._protocol.signed_introspection import SignedIntrospection
 from resource_server._validation.breaker import Breaker
 from resource_server._validation.cache import Tombstones, VerdictCache
 from resource_server._validation.exchanged import ExchangedTokens
@@ -75,8 +75,8 @@ class Policy:
     token_endpoint: str | None = None
     token_client: ClientCredentials | None = None
     """Our credentials at the token endpoint."""
-    signed_introspection: SignedIntrospection = "off"
-    encrypted_tokens: Literal["off", "optional", "required"] = "off"
+    signed_introspection: Demand = "off"
+    encrypted_tokens: Demand = "off"
     decryption: Decryption | None = None
     """What opens tokens and answers that are encrypted for us."""
     shows_certificate: bool = False

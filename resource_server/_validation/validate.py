@@ -19,9 +19,10 @@ from dataclasses import dataclass, field, replace
 from resource_server._protocol.jws import JWS
 from resource_server._protocol.messages import Unavailable
 from resource_server._validation.consult import Question, consult, is_buried, signed_bytes
-from resource_server._validation.decrypt import read_token
+from resource_server._validation.decrypt import read_token, regret
 from resource_server._validation.flow import Flow
 from resource_server._validation.grant import Tie
+from resource_server._validation.limiter import RATE_LIMITED
 from resource_server._validation.revocations import own_claims
 from resource_server._validation.state import IssuerState
 from resource_server._validation.verdict import Active, Inactive, Verdict
@@ -50,7 +51,8 @@ class Presented:
 def validate(state: IssuerState, presented: Presented) -> Flow[Verdict]:
     """Find out about a token, and remember it."""
     clock, key = state.clock, presented.key
-    jws = read_token(state, key, presented.token, peer=None if presented.ahead else presented.peer)
+    payer = None if presented.ahead else presented.peer
+    jws = read_token(state, key, presented.token, peer=payer)
     if isinstance(jws, Inactive | Unavailable):
         return jws
     asked_at = clock.monotonic()
@@ -63,6 +65,8 @@ def validate(state: IssuerState, presented: Presented) -> Flow[Verdict]:
         bind(verdict.principal, Tie(state, name, known_since, own))
         if state.revocations.condemns(verdict):
             verdict = Inactive("revoked")
+    elif isinstance(verdict, Inactive) or verdict.cause == RATE_LIMITED:
+        regret(state, presented.token, peer=payer)
     now = clock.monotonic()
     state.cache.put(key, verdict, now=now, wall=clock.wall(), took=now - asked_at)
     return verdict

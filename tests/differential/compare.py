@@ -78,7 +78,7 @@ def _sort(tally: Tally, case: Case, ours: Ruling, theirs: Ruling) -> None:
         else:
             tally.refused += 1
         return
-    rule = explain(case, "theirs" if ours.accepted else "ours")
+    rule = explain(case, "theirs", theirs.reason) if ours.accepted else explain(case, "ours")
     if rule is None:
         tally.unexplained.append(Difference(case, ours, theirs))
     else:

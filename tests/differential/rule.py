@@ -20,3 +20,5 @@ class Rule:
     stricter: Side
     reason: str
     about: Callable[[Case], bool]
+    says: str = ""
+    """A pattern of what the other judge says where it is the stricter one; any other reason is no explanation."""

@@ -1,13 +1,15 @@
 """Where the two judges differ on purpose: every rule with its reason.
 
-A rule is a predicate over the request, never over the verdicts: it says which requests it is about, and which of the
-two is then the stricter one. A difference that no rule foresees is a mistake of one of them.
+A rule is a predicate over the request: it says which requests it is about, and which of the two is then the stricter
+one. Where that is the other one, the rule names its reason as well, or what we wrongly let in would be excused by
+whatever else is odd about the request. A difference that no rule foresees is a mistake of one of them.
 """
 
 from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -201,12 +203,14 @@ _TOKEN_RULES = (
         "theirs",
         "RFC 7515 section 6 leaves the choice to us: each key that fits is tried, up to a bound.",
         _fits_several,
+        says="multiple applicable keys found",
     ),
     Rule(
         "Ed25519 is EdDSA",
         "theirs",
         "RFC 9864 section 2.2 made two names of one algorithm: a key under one verifies a token under the other.",
         _has_other_name,
+        says="no applicable keys found",
     ),
     Rule(
         "null in a JWK",
@@ -215,12 +219,20 @@ _TOKEN_RULES = (
         lambda case: any(
             key.get("alg", "") is None for key in (*reading.fitting_keys(case), reading.key_of_proof(case))
         ),
+        says='no applicable keys found|JWK "alg" does not match',
     ),
 )
 
 RULES: tuple[Rule, ...] = (*_TOKEN_RULES, *PROOF_RULES)
 
 
-def explain(case: Case, stricter: Side) -> Rule | None:
-    """Find the rule that foresees a difference."""
-    return next((rule for rule in RULES if rule.stricter == stricter and rule.about(case)), None)
+def explain(case: Case, stricter: Side, reason: str = "") -> Rule | None:
+    """Find the rule that foresees a difference.
+
+    Args:
+        case: the request.
+        stricter: who refuses it.
+        reason: what the other judge says, where it is the one that refuses.
+    """
+    fitting = (rule for rule in RULES if rule.stricter == stricter and re.search(rule.says, reason))
+    return next((rule for rule in fitting if rule.about(case)), None)

@@ -95,6 +95,7 @@ PROOF_RULES = (
         "theirs",
         "RFC 3986 section 6.2.2: %7E is ~, and %2f is %2F; RFC 9449 section 4.3 asks for that, theirs leaves it out.",
         _is_encoded_otherwise,
+        says="htu mismatch",
     ),
     Rule("proof from the future", "ours", "RFC 9449 section 11.1: a few seconds ahead, not five minutes.", _is_early),
     Rule(
@@ -102,6 +103,7 @@ PROOF_RULES = (
         "theirs",
         "RFC 9449 section 4.2: a proof may have other claims; iss and aud decide nothing about it, whatever they are.",
         _has_unused_mistake,
+        says='unexpected JWT "(iss|aud)" .* claim type',
     ),
     Rule(
         "key with a secret",
@@ -150,5 +152,6 @@ PROOF_RULES = (
         "theirs",
         "RFC 9449 section 7.2: a token that is bound to nothing is a bearer token, also beside a proof.",
         lambda case: "cnf" not in case.claims() and bool(case.sent(b"dpop")),
+        says='"cnf" .* claim missing',
     ),
 )

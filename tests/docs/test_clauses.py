@@ -182,8 +182,8 @@ def test_markers_are_read_wherever_they_stand(tmp_path: Path) -> None:
     one, two, three = clauses.read_tests(tmp_path)
     assert (one.name, one.sentence, one.excused) == ("test_one", "The first sentence.", False)
     assert one.clauses == ("1-1-a", "1-2-a", "1-2-b", "A-X-1")
-    assert (two.name, two.clauses, two.excused) == ("test_two", ("1-1-a", "1-3-a", "1-4-a", "A-X-2"), False)
-    assert (three.name, three.excused) == ("test_three", True)
+    assert (two.name, two.clauses, two.excused) == ("TestTwo::test_two", ("1-1-a", "1-3-a", "1-4-a", "A-X-2"), False)
+    assert (three.name, three.excused) == ("TestTwo::test_three", True)
 
 
 def test_a_marker_without_a_text_is_refused(tmp_path: Path) -> None:

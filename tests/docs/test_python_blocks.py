@@ -125,6 +125,7 @@ class ErrorsPage:
             "two Authorization fields": [("Authorization", "Bearer a"), ("Authorization", "Bearer b")],
             "inactive token": list(inactive.bearer.items()),
             "expired token": list(expired.bearer.items()),
+            "a bound token": [("Authorization", f"DPoP {self.server.token(token_type='DPoP').value}")],
             "a token for orders:read": list(self.server.token(scope="orders:read").bearer.items()),
             "Accept: application/json": [("Accept", "application/json")],
             "X-Requested-With: XMLHttpRequest": [("X-Requested-With", "XMLHttpRequest")],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import AsyncGenerator
 from typing import Annotated, Any
 
 import pytest
@@ -236,6 +237,41 @@ def test_mistakes(wrong: dict[str, Any]) -> None:
     [name] = wrong
     with pytest.raises(ConfigurationError, match=name):
         require(**wrong)
+
+
+@pytest.mark.parametrize(("mode", "options"), [("required", {}), ("optional", {}), ("off", None)])
+async def test_proofs_for_an_address_that_nobody_knows(mode: Any, options: dict[str, Any] | None) -> None:
+    """RFC 9449 §4.3: an application whose routes take proofs does not start without the URL these are for."""
+
+    def application(**more: Any) -> FastAPI:
+        app = FastAPI()
+        app.get("/proof", dependencies=[require("read"), require(dpop=mode)])(lambda: None)
+        install(app, knowing().server(**more))
+        return app
+
+    for more in ({"external_url": "https://api.example.test"}, {"resource": "https://api.example.test"}, options):
+        app = application(**(more or {}))
+        if more == {}:
+            with pytest.raises(ConfigurationError, match="route '/proof' takes DPoP proofs"):
+                await anext(aiter(started(app)))
+        else:
+            assert [_ async for _ in started(app)] == [None]
+
+
+async def test_proofs_are_the_business_of_who_judges_them() -> None:
+    """A mounted application that has a server of its own is judged by that one."""
+    outer, inner = FastAPI(), FastAPI()
+    inner.get("/proof", dependencies=[require(dpop="required")])(lambda: None)
+    install(inner, knowing().server(external_url="https://api.example.test/inner"))
+    outer.mount("/inner", inner)
+    install(outer, knowing().server())
+    assert [_ async for _ in started(outer)] == [None]
+
+
+async def started(app: FastAPI) -> AsyncGenerator[None]:
+    """Run the lifespan of an application."""
+    async with app.router.lifespan_context(app):
+        yield None
 
 
 @pytest.mark.rfc("8707-2-b", "9068-4-c")

@@ -74,7 +74,7 @@ def test_the_forms_of_proxies(name: bytes, value: bytes) -> None:
 
 
 @pytest.mark.attack("A-D-10")
-@pytest.mark.rfc("8705-7.5-a")
+@pytest.mark.rfc("8705-7.5-a", "8705-6.5-a")
 @pytest.mark.parametrize(
     ("name", "value"),
     [

@@ -139,7 +139,7 @@ def test_not_one_jwt(text: str) -> None:
     assert refusal(text) == "proof_invalid"
 
 
-@pytest.mark.rfc("9449-11.1-a")
+@pytest.mark.rfc("9449-11.1-a", "9449-4.3-2")
 def test_length() -> None:
     """RFC 9449 §11.1: a proof with an absurd jti is refused unseen."""
     assert refusal(proof(jti="x" * 1_000_000)) == "proof_invalid"

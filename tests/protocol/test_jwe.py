@@ -127,6 +127,13 @@ def test_every_part_is_authenticated(key: EncryptionKey, enc: str) -> None:
             assert opened(spoilt(token, place, changed), rules) is None
 
 
+@pytest.mark.attack("A-J-13")
+@pytest.mark.parametrize("epk", [None, "x", 1, [], {}, OFF_CURVE | {"d": "AA"}])
+def test_an_ephemeral_key_beside_rsa(epk: Any) -> None:
+    """RFC 7518 §4.6.1.1: an ``epk`` is a public key, also where none is needed; anybody may have written it."""
+    assert judge_jwe(parsed(encrypt(b"x", RSA, head={"epk": epk})), EVERYTHING) == "malformed"
+
+
 @pytest.mark.rfc("8725bis-3.13-a", "8725bis-3.15-a", "8725-3.1-a")
 @pytest.mark.attack("A-J-13")
 @pytest.mark.parametrize(

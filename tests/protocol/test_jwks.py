@@ -188,6 +188,8 @@ def test_key_id_is_a_text(kid: object) -> None:
         pytest.param(2048, 0, False, id="an exponent of 0"),
         pytest.param(2048, 2, False, id="an exponent of 2"),
         pytest.param(2048, 65536, False, id="an even exponent"),
+        pytest.param(2048, 2**64 - 1, True, id="an exponent of 64 bits"),
+        pytest.param(3072, 2**64 + 1, False, id="an exponent of 65 bits"),
     ],
 )
 def test_rsa_strength(bits: int, exponent: int, usable: bool) -> None:  # noqa: FBT001 - parametrized

@@ -74,7 +74,7 @@ def test_algorithm_allow_list(algorithm: str) -> None:
     assert judge_header(jws(algorithm), "rfc9068", ALLOWED) == "algorithm_not_allowed"
 
 
-@pytest.mark.rfc("8725-3.11-a", "8725-3.12-a", "9701-8.1-a")
+@pytest.mark.rfc("8725-3.11-a", "8725-3.12-a", "9701-8.1-a", "9449-11.5-a")
 @pytest.mark.attack("A-J-10")
 @pytest.mark.parametrize(
     ("typ", "foreign"),

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
+from resource_server._protocol.demand import Demand
 from resource_server._protocol.metadata import Metadata
 from resource_server._protocol.openapi import (
     SCHEME_NAMES,
-    Mode,
     describe_flows,
     describe_security,
     spell_alternatives,
@@ -131,7 +131,7 @@ def test_spelling(scopes: Scopes, texts: list[str]) -> None:
         ([OPTIONAL, OFF], "required", ["BearerToken"]),
     ],
 )
-def test_schemes(names: list[str], server: Mode, offered: list[str]) -> None:
+def test_schemes(names: list[str], server: Demand, offered: list[str]) -> None:
     """The schemes are those of the route, as a requirement combines what is said of it, or else the server's."""
     document = secured(*({name: [f"s{number}"]} for number, name in enumerate(names)))
     for _ in range(2):

@@ -82,6 +82,7 @@ def test_pattern(pattern: str, token: str, refused: Any) -> None:
 
 
 @pytest.mark.attack("A-J-14")
+@pytest.mark.rfc("8725bis-3.14-a")
 @pytest.mark.parametrize("shape", [ANY_SHAPE, TokenShape("opaque", frozenset())])
 @pytest.mark.parametrize("end", ["=", "==", "~", "AA=", ""])
 def test_a_jwt_has_one_spelling(shape: TokenShape, end: str) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from resource_server._protocol.demand import Demand
 from resource_server._protocol.jws import parse_jws
 from resource_server._protocol.messages import Unavailable
 from resource_server._protocol.signed_introspection import (
@@ -13,7 +14,6 @@ from resource_server._protocol.signed_introspection import (
     MAX_AHEAD,
     MEDIA_TYPE,
     AnswerRules,
-    SignedIntrospection,
     accepted_media_types,
     judge_signed_answer,
 )
@@ -54,7 +54,7 @@ def judged(token: str, rules: AnswerRules = RULES, now: float = NOW) -> dict[str
         ("required", "application/token-introspection+jwt"),
     ],
 )
-def test_what_is_asked_for(mode: SignedIntrospection, accept: str) -> None:
+def test_what_is_asked_for(mode: Demand, accept: str) -> None:
     """RFC 9701 §4: a signed answer is asked for in ``Accept``; JSON too, where that will do, and else not."""
     assert accepted_media_types(mode) == accept
 

@@ -97,7 +97,7 @@ async def test_a_token_that_is_verified_here() -> None:
 
 
 @pytest.mark.rfc("9449-7.2-a")
-@pytest.mark.attack("A-D-9", "A-D-3")
+@pytest.mark.attack("A-C-3", "A-D-9", "A-D-3")
 async def test_a_hit_is_judged_like_the_first() -> None:
     """RFC 9449 §7: what is remembered is a verdict about the token; its proof is judged with every request."""
     on = stage()
@@ -340,6 +340,7 @@ def test_workers_with_one_store() -> None:
         assert caught.value.schemes == ("DPoP", "Bearer")
 
 
+@pytest.mark.rfc("9449-11.1-a")
 @pytest.mark.attack("A-D-2")
 def test_a_store_that_is_silent() -> None:
     """Where nobody can tell whether a proof was used elsewhere, it is refused as in an outage, and stays used here."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -24,6 +25,8 @@ from resource_server import (
 )
 from resource_server._issuers import Issuers
 from resource_server._protocol.bearer import Credential
+from resource_server._protocol.routing import Mark, find_issuer
+from resource_server._reload import Change
 from resource_server.errors import EventRefusal
 from resource_server.events import RequestRefused, SecurityEventReceived, TokenValidated
 from resource_server.fastapi import install, require
@@ -357,7 +360,7 @@ async def test_an_acting_principal() -> None:
 
 async def test_the_start_is_nobodys_hostage() -> None:
     """All are asked at once at the start: one that hangs keeps no other from being ready."""
-    two = Two(strategy="jwks", timeout=0.05)
+    two = Two({"timeout": 0.05}, strategy="jwks", timeout=20.0)
     two.one.replies["jwks"] = Gate(publishes(KEY))
     two.other.replies["jwks"] = publishes(KEY)
     async with two.server:
@@ -435,6 +438,22 @@ def test_the_routes_that_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None
     for number in range(10):
         two.server._judge.begin(bearer(f"opaque-{number}"), ANY_TOKEN)
         assert len(routes(two.server)) <= 3
+
+
+def test_a_route_that_was_found_before_a_reload(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whose a token was under the old options is not remembered under the new ones."""
+    two = Two()
+    judge = two.server._judge
+    assert isinstance(judge, Issuers)
+
+    def reload_meanwhile(token: bytes, marks: Iterable[Mark]) -> str | None:
+        found = find_issuer(token, marks)
+        assert judge.reconfigure(Change(two.server.settings, (), (), connections=False, judgement=False)) == ()
+        return found
+
+    monkeypatch.setattr("resource_server._issuers.find_issuer", reload_meanwhile)
+    judge.begin(bearer("opaque"), ANY_TOKEN)
+    assert routes(two.server) == {}
 
 
 def routes(server: ResourceServer) -> dict[bytes, str]:

@@ -6,9 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import x25519
 
 from resource_server import ConfigurationError, Event, InvalidToken, ResourceServer
 from resource_server.events import ConfigurationFault, ConfigurationReloaded
+from tests.support.jwe import EncryptionKey
 from tests.support.jwt import AUDIENCE, signing_key
 from tests.support.origin import Origin, publishes
 from tests.support.play import Time
@@ -151,4 +153,34 @@ async def test_with_a_resolver(tmp_path: Path) -> None:
     assert server.reload()
     assert {core.settings.cache_size for core in server._cores()} == {50_000}
     assert not server.reload()
+    await server.aclose()
+
+
+async def test_a_mistake_with_a_resolver(tmp_path: Path) -> None:
+    """What is not acceptable together with what the resolver has said of one changes nothing for any, and is told."""
+
+    async def resolve(issuer: str) -> Any:
+        return unit(issuer, **({"encrypted_tokens": "optional"} if issuer == OTHER else {}))
+
+    file = tmp_path / "options.toml"
+    key = EncryptionKey(x25519.X25519PrivateKey.generate(), "1").text()
+    file.write_text(document(decryption_key=key))
+    origins = {"one.example.com": Origin(jwks=publishes(KEY)), "other.example.com": Origin(jwks=publishes(OTHER_KEY))}
+    server = ResourceServer.from_env(
+        env_file=None,
+        toml_file=file,
+        authorization_servers=resolve,
+        transport=ByHost(origins),
+        clock=Time().clock,
+    )
+    await server.authenticate(bearer(issued(ONE, KEY)))
+    await server.authenticate(bearer(issued(OTHER, OTHER_KEY)))
+    file.write_text(document(cache_ttl=9.0))
+    for _ in range(2):
+        with pytest.raises(ConfigurationError, match="needs decryption_key"):
+            server.reload()
+    assert [core.settings.cache_ttl for core in server._cores()] == [60.0, 60.0]
+    file.write_text(document(cache_ttl=8.0, decryption_key=key))
+    assert server.reload()
+    assert [core.settings.cache_ttl for core in server._cores()] == [8.0, 8.0]
     await server.aclose()

@@ -23,7 +23,7 @@ from resource_server import (
     ResourceServer,
     VerificationUnavailable,
 )
-from resource_server._reload import _look, compare
+from resource_server._reload import _CONNECTIONS, _JUDGEMENT, _WITH_A_STORE, AT_A_RESTART, _look, compare
 from resource_server.events import ConfigurationFault, ConfigurationReloaded
 from resource_server.settings import Settings
 from tests.support.jwt import AUDIENCE, ISSUER, NOW, REMOVED, access_token, signing_key
@@ -628,3 +628,10 @@ def test_threads_with_other_connections(tmp_path: Path) -> None:
     assert server._lines()[0].driver() is driver
     assert driver._exchange is after
     server.close()
+
+
+def test_every_name_is_an_option() -> None:
+    """What a change of an option brings about is written beside options that there are."""
+    named = AT_A_RESTART | _CONNECTIONS | _JUDGEMENT | _WITH_A_STORE
+    assert named <= Settings.model_fields.keys()
+    assert AT_A_RESTART.isdisjoint(_CONNECTIONS | _JUDGEMENT)

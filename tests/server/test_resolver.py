@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
+import ssl
 from collections.abc import Awaitable, Callable
 from functools import partial
+from pathlib import Path
 from typing import Any, cast
 
 import pytest
@@ -19,7 +22,9 @@ from resource_server import (
     SecurityEventRefused,
     TooManyTokens,
     VerificationUnavailable,
+    _resolved,
 )
+from resource_server._core import Core
 from resource_server._issuers import Issuers
 from resource_server._line import Line
 from resource_server._options.authorization_server import is_async
@@ -220,6 +225,9 @@ async def test_a_resolver_that_takes_too_long() -> None:
     tenants.gate.clear()
     assert await stage.refusal(issued(ONE, KEY)) == "unavailable"
     assert stage.events[0] == AuthorizationServerUnavailable("resolver", "timeout", None, "")
+    stage.server._judge.settings = stage.server.settings.model_copy(update={"timeout": 20.0})  # as after a reload
+    assert stage.server._resolving is not None
+    assert stage.server._resolving._timeout() == 20.0
 
 
 @pytest.mark.parametrize(
@@ -254,6 +262,23 @@ async def test_asked_again_after_a_while() -> None:
     stage.time.advance(300)
     assert await stage.refusal(token) == "wrong_issuer"
     assert stage.server._cores() == []
+    await stage.server.aclose()
+
+
+async def test_certificates_when_asked_again(tmp_path: Path) -> None:
+    """An issuer with files of certificates of its own gets connections anew with what is in them then."""
+    found = ssl.get_default_verify_paths().cafile
+    assert found is not None
+    file = tmp_path / "ca.pem"
+    shutil.copy(found, file)
+    tenants = Tenants(OTHER)
+    tenants.known[ONE] = unit(ONE, ca_file=file)
+    stage = Stage(tenants)
+    for _ in range(2):
+        await stage.subject(issued(ONE, KEY))
+        await stage.subject(issued(OTHER, OTHER_KEY))
+        stage.time.advance(300)
+    assert [core.connections for core in stage.server._cores()] == [1, 0]
     await stage.server.aclose()
 
 
@@ -351,6 +376,23 @@ async def test_what_was_revoked_before_it_was_resolved() -> None:
     assert await stage.subject(issued(OTHER, OTHER_KEY)) == "subject-1"
     stage.server.revoke(sub="subject-1")
     assert await stage.refusal(issued(OTHER, OTHER_KEY)) == "revoked"
+    await stage.server.aclose()
+
+
+async def test_what_is_revoked_while_it_is_resolved(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A revocation that comes between the making of what judges an issuer's tokens and its first use counts too."""
+    stage = Stage(Tenants(ONE))
+    stage.server.revoke(sub="subject-2")
+
+    def note_and_revoke(core: Core, issuer: str, standing: list[Any]) -> None:
+        note_standing(core, issuer, standing)
+        if len(standing) == 1:
+            stage.server.revoke(sub="subject-1")
+
+    note_standing = _resolved._note_standing
+    monkeypatch.setattr(_resolved, "_note_standing", note_and_revoke)
+    assert await stage.refusal(issued(ONE, KEY)) == "revoked"
+    assert await stage.refusal(issued(ONE, KEY, sub="subject-2", jti="2")) == "revoked"
     await stage.server.aclose()
 
 

@@ -19,6 +19,7 @@ from joserfc.jwk import JWKRegistry
 
 SHORTEST = 8
 _FEWEST_CHARACTERS = 5
+_NOTHING: set[str] = set()
 _PLAIN_WORD = re.compile("[a-z_]+")
 _WHOLE_PART = 20
 """The length from which a part of a JWT is a secret too."""
@@ -103,7 +104,8 @@ class Ledger:
             for word in _WORD.findall(text):
                 if word not in judged:
                     judged[word] = _secrets_in(word, words)
-                hits |= judged[word]
+                if judged[word]:
+                    hits |= judged[word]
             found += self._say(place, text, hits) if hits else []
         return found
 
@@ -134,8 +136,8 @@ def _split(secrets: Iterable[str]) -> tuple[dict[str, list[str]], list[str]]:
 
 
 def _secrets_in(word: str, words: dict[str, list[str]]) -> set[str]:
-    ends = (word[at : at + SHORTEST] for at in range(len(word) - SHORTEST + 1))
-    return {secret for end in ends for secret in words.get(end, ()) if secret in word}
+    ends = words.keys() & {word[at : at + SHORTEST] for at in range(len(word) - SHORTEST + 1)}
+    return {secret for end in ends for secret in words[end] if secret in word} if ends else _NOTHING
 
 
 @lru_cache(maxsize=256)

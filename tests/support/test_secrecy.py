@@ -53,9 +53,15 @@ def extracted(*headers: tuple[bytes, bytes], query: bytes = b"") -> None:
     extract_credential(RequestParts("GET", headers, query), TokenMethods(query=True))
 
 
+def malformed() -> None:
+    """Send a token with a character that no token has."""
+    with pytest.raises(InvalidToken):
+        extracted((b"authorization", b"Bearer \x01" + BYTES))
+
+
 def configured(**changes: Any) -> None:
     """Make the settings of a resource server."""
-    Settings.build(**options(**changes))
+    Settings.build(**options(resource="https://rs.example.com", **changes))
 
 
 def assertion() -> str:
@@ -103,7 +109,7 @@ def exchanged(name: str, value: str = ONE) -> object:
 
 SECRETS: dict[str, Callable[[], str]] = {
     "a token": passed(lambda: extracted((b"authorization", b"Bearer " + BYTES))),
-    "what is no token": passed(lambda: pytest.raises(InvalidToken, extracted, (b"authorization", b"Bearer \x01" + BYTES))),
+    "what is no token": passed(malformed),
     "a proof": passed(lambda: extracted((b"dpop", BYTES))),
     "a token in the query": passed(lambda: extracted(query=b"access_token=" + BYTES)),
     "our secret": passed(lambda: client_proof(CLIENT, audience="x", now=0.0, jti="1")),
@@ -166,7 +172,7 @@ def refuse() -> None:
 
 PLACES: dict[str, Callable[[], object]] = {
     "a message": lambda: LOGGER.debug("a line with %s", ONE),
-    "an argument": lambda: LOGGER.debug("a line", {"token": ONE}),
+    "an argument": lambda: LOGGER.debug("a line of %(length)s", {"length": 7, "token": ONE}),
     "an exception in the log": log_exception,
     "the log of a library": lambda: logging.getLogger("httpcore.http11").debug(ONE),
     "an event": lambda: notify(lambda _: None, ConfigurationFault("token", ONE, "https://as.example.com")),

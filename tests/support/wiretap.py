@@ -122,12 +122,13 @@ def _tap_loggers() -> None:
 def _hear_request(ledger: Ledger, request: Any, _methods: object) -> None:
     for name, value in request.headers:
         lower = name.lower()
-        if lower == b"authorization":
+        if lower == b"authorization" and ledger.may_make(value, 1):
             ledger.keep_credentials(value)
         elif lower == b"dpop":
             ledger.keep("DPoP proof", value.strip())
     for form in (request.query, request.form):
-        ledger.keep_form(form or b"")
+        if form and ledger.may_make(form, 1):
+            ledger.keep_form(form)
 
 
 def _hear_client(ledger: Ledger, client: client_auth.ClientCredentials, **_: object) -> None:
@@ -135,7 +136,8 @@ def _hear_client(ledger: Ledger, client: client_auth.ClientCredentials, **_: obj
 
 
 def _hear_question(ledger: Ledger, question: Any) -> None:
-    ledger.keep_form(question.body)
+    if ledger.may_make(question.body, 1):
+        ledger.keep_form(question.body)
     for name, value in question.headers:
         if name == "authorization":
             ledger.keep_credentials(value)
@@ -199,7 +201,7 @@ def _read_response(ledger: Ledger, response: problem.ErrorResponse) -> None:
 
 
 def _read_event(ledger: Ledger, _observer: object, event: object) -> None:
-    ledger.see("an event", f"{event!r} {event}")
+    ledger.see("an event", repr(event))
 
 
 def _read_principal(ledger: Ledger, whom: principal.Principal, _tie: object) -> None:
@@ -209,8 +211,8 @@ def _read_principal(ledger: Ledger, whom: principal.Principal, _tie: object) -> 
 
 
 def _read_settings(ledger: Ledger, options: settings.Settings) -> None:
-    if ledger.may_make("settings", 20):
-        ledger.see("the text of settings", f"{options!r} {options} {options.model_dump()!r}")
+    if ledger.may_make("settings", 5):
+        ledger.see("the text of settings", f"{options!r} {options.model_dump()!r}")
 
 
 def _read_facade(ledger: Ledger, server: object) -> None:
@@ -221,9 +223,7 @@ def _read_error(ledger: Ledger, _self: object, *args: object) -> None:
     ledger.see("an exception", repr(args))
 
 
-def _read_refusal(
-    ledger: Ledger, _self: object, error: errors.BearerTokenError, *_: object, **__: object
-) -> None:
+def _read_refusal(ledger: Ledger, _self: object, error: errors.BearerTokenError, *_rest: object) -> None:
     """Read what hangs on a refusal; and once for each kind of it, what the frames it came through hold."""
     kind = (type(error), getattr(error, "reason", None))
     if not ledger.may_make(kind, 1):

@@ -29,6 +29,7 @@ def shown(
 
 
 @pytest.mark.attack("A-D-10")
+@pytest.mark.rfc("8705-6.5-a")
 @pytest.mark.parametrize("peer", ["10.1.2.3", "::ffff:10.1.2.3", "2001:db8::1"])
 def test_a_trusted_proxy(peer: str) -> None:
     """RFC 9440 §4: a trusted proxy's header tells the client's certificate; the connection's is its own."""

@@ -260,6 +260,22 @@ def test_a_flood_of_garbage_is_cut_off(decrypted: list[str]) -> None:
     assert isinstance(send(world, other), Active), "some time later"
 
 
+@pytest.mark.attack("A-J-13", "A-S-7")
+def test_a_flood_of_bad_tokens_that_are_well_encrypted(decrypted: list[str]) -> None:
+    """Anybody can encrypt for us: what can be decrypted and is no good is charged like what cannot."""
+    world = server(decryption_key=RSA.text())
+    _, at_once = FAILED_DECRYPTIONS
+    assert isinstance(send(world, encrypt(INSIDE, RSA), JWKS), Active)
+    head, payload, signature = INSIDE.split(".")
+    forged, unsigned = f"{head}.{payload}.{signature[::-1]}", access_token(SIGNER, head={"alg": "none"})
+    for number in range(at_once):
+        assert isinstance(send(world, encrypt((forged, unsigned)[number % 2], RSA)), Inactive)
+    limited = send(world, encrypt(forged, RSA))
+    assert isinstance(limited, Unavailable)
+    assert limited.cause == RATE_LIMITED
+    assert len(decrypted) == at_once + 1
+
+
 def test_good_tokens_are_not_charged() -> None:
     """However many new tokens one client sends, they are decrypted as long as they are good."""
     world = server()

@@ -132,9 +132,27 @@ def test_an_answer_about_another_token(world: World, name: str) -> None:
     ],
 )
 def test_no_contradiction(token: str, options: dict[str, Any], changes: dict[str, Any]) -> None:
-    """Only ``iss``, ``sub`` and ``jti``, on both sides, are compared, and only with a JWT."""
+    """Only ``iss``, ``sub``, ``jti`` and ``cnf``, on both sides, are compared, and only with a JWT."""
     world = World(strategy="introspect", **options)
     assert isinstance(world.validate(token, ("introspection", yes(**changes))), Active)
+
+
+@pytest.mark.attack("A-I-9", "A-D-3")
+@pytest.mark.parametrize("cross_check", [True, False])
+def test_an_answer_that_forgets_what_a_token_is_bound_to(cross_check: bool) -> None:  # noqa: FBT001 - parametrized
+    """A JWT is bound to what it says itself, where the answer says nothing of that: else a stolen one would be good."""
+    world = World(strategy="introspect", cross_check=cross_check)
+    verdict = world.validate(access_token(cnf={"jkt": "key"}), ("introspection", yes()))
+    assert isinstance(verdict, Active)
+    assert verdict.principal.confirmation == verdict.principal.claims["cnf"] == {"jkt": "key"}
+
+
+@pytest.mark.attack("A-I-9", "A-D-3")
+def test_an_answer_that_names_another_key(world: World) -> None:
+    """Nobody can tell whose token it is that is bound to one key by itself and to another one by the answer."""
+    token = access_token(cnf={"jkt": "key"})
+    verdict = world.validate(token, ("introspection", yes(cnf={"jkt": "another"})))
+    assert verdict == Unavailable("answer_mismatch", fault="configuration")
 
 
 @pytest.mark.rfc("7662-2.2-b")

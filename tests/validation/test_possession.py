@@ -313,8 +313,19 @@ def test_replay() -> None:
     for _ in range(6):
         assert scene.refusal(proven(used)) == (InvalidDPoPProof, "proof_replayed")
         scene.time.advance((WINDOW + MAX_AHEAD) / 6 - 0.01)
+    assert scene.refusal(proven(used)) == (InvalidDPoPProof, "proof_replayed")
     scene.time.advance(1.0)
     assert scene.refusal(proven(used)) == (InvalidDPoPProof, "proof_stale")
+
+
+@pytest.mark.rfc("9449-11.1-a")
+def test_replay_after_the_clock_was_set_back() -> None:
+    """RFC 9449 §11.1: a proof that is new again, as the clock was set back, is still used."""
+    scene, used = Scene(), proof()
+    assert scene.judge(proven(used)) is None
+    scene.time.wall -= 600.0
+    scene.time.advance(600.0)
+    assert scene.refusal(proven(used)) == (InvalidDPoPProof, "proof_replayed")
 
 
 @pytest.mark.rfc("9449-11.1-a")
@@ -340,6 +351,7 @@ def test_a_full_memory_refuses() -> None:
     assert scene.judge(proven(proof(iat=scene.time.wall))) is None
 
 
+@pytest.mark.rfc("9449-11.1-a")
 def test_all_workers_together() -> None:
     """Where all workers remember together, a proof is named for them, and remembered here as well."""
     scene = Scene(shared_replay=True)

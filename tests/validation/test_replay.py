@@ -56,6 +56,20 @@ def test_no_proof_is_accepted_twice(uses: list[tuple[int, float]]) -> None:
 
 
 @pytest.mark.rfc("9449-11.1-a")
+def test_a_clock_that_is_set_back() -> None:
+    """RFC 9449 §11.1: where the clock is set back old proofs are new again, and are remembered for as much longer."""
+    used = UsedProofs(10)
+    for ahead in (0.0, 5.0, 5.0 - 0.05):  # set forward, then read at two moments
+        used.follow(ahead)
+    assert used.add(name(1), 0.0, TTL) is None
+    used.follow(5.0 - 100.0)
+    assert used.add(name(2), 0.0, TTL) is None
+    assert used.add(name(1), TTL + 99.9, TTL) == "proof_replayed"
+    assert used.add(name(2), TTL + 99.9, TTL) is None
+    assert used.add(name(1), TTL + 100.0, TTL) is None
+
+
+@pytest.mark.rfc("9449-11.1-a")
 def test_memory_is_bounded() -> None:
     """RFC 9449 §11.1: however many proofs come, and however long their jti is, what is kept of them is bounded."""
     used = UsedProofs(1_000)
