@@ -222,10 +222,7 @@ class Core:
 
     def use_once(self, unproven: Unproven) -> Flow[bool | None]:
         """Have a proof remembered by all workers; tell whether it is new, or ``None`` where nobody can tell."""
-        vault = self.state.vault
-        if vault is None:
-            return None
-        first_use = unproven.first_use
+        first_use, vault = unproven.first_use, cast("Vault", self.state.vault)  # nothing is shared without one
         return cast("bool | None", (yield AddOnce(vault.name("proof", first_use.digest), first_use.ttl)))
 
     def accept(self, unproven: Unproven, is_first: bool | None) -> Principal:  # noqa: FBT001 - what use_once returns

@@ -102,7 +102,5 @@ def configuration_error(error: ValidationError, options: dict[str, Any], secrets
         is_shown = name in options and name not in secrets
         shown = f" (got {options[name]!r})" if is_shown else ""
         text = str(problem["msg"]).removeprefix("Value error, ")
-        if problem["type"] == "missing":
-            text, shown = f"is required (in the environment: {ENV_PREFIX}{name.upper()})", ""
         lines.append(f"{name}: {text}{shown}" if name else text)
     return ConfigurationError("; ".join(lines))

@@ -172,6 +172,7 @@ BAD: list[tuple[str, Any]] = [
     ("cache_size", 0),
     ("negative_cache_size", 1.5),
     ("max_token_length", 0),
+    ("scopes_supported", ['a"b']),
     ("leeway", 301),
     ("leeway", -1),
     ("timeout", 0),

@@ -128,9 +128,7 @@ class Renewable(Grant):
     def _renew(self, fresh: Principal) -> LeaseEnd | None:
         if not self._verdict.principal.scopes <= fresh.scopes:
             return "insufficient_scope"
-        tie = tie_of(fresh)
-        if isinstance(tie, Tie):
-            self._verdict = tie.verdict(fresh)
+        self._verdict = cast("Tie", tie_of(fresh)).verdict(fresh)  # who has been let in for a token has one
         return self.judge()
 
 
