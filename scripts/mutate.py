@@ -12,8 +12,10 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import random
 import sys
+import time
 import tomllib
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -29,7 +31,7 @@ TESTS = ("tests/protocol", "tests/validation", "tests/server", "tests/conformanc
 JUDGED = Path(__file__).parent / "mutation" / "equivalent.toml"
 REQUIRED = 95.0
 """Percent of the mutants that are not equivalent."""
-COLUMNS = ("mutants", "killed", "timeout", "survived", "unreached", "equivalent")
+COLUMNS = ("mutants", "killed", "timeout", "survived", "unreached", "equivalent", "untried")
 
 
 def judged(path: Path = JUDGED) -> set[tuple[str, str, str, str, int]]:
@@ -74,14 +76,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--tests", nargs="+", default=TESTS, help="files or folders of tests")
     parser.add_argument("--jobs", type=int, default=2, help="mutants at a time")
     parser.add_argument("--sample", type=int, help="only so many of them, always the same ones")
+    parser.add_argument("--minutes", type=float, default=math.inf, help="try them in any order, for so long at most")
     parser.add_argument("--json", type=Path, help="write every mutant and how it ended to this file")
     options = parser.parse_args(arguments)
     mutants = [mutant for module in _modules(options.modules) for mutant in find_mutants(module)]
     if options.sample is not None and options.sample < len(mutants):
         mutants = random.Random(0).sample(mutants, options.sample)  # noqa: S311 - the same ones each time
+    if options.minutes < math.inf:
+        random.Random(0).shuffle(mutants)
+    until = time.monotonic() + 60 * options.minutes
     equivalent = judged()
-    outcomes = try_all([mutant for mutant in mutants if mutant.key not in equivalent], options.tests, options.jobs)
-    ended = [(mutant, outcomes.by_mutant.get(mutant.key, "equivalent")) for mutant in mutants]
+    outcomes = try_all(
+        [mutant for mutant in mutants if mutant.key not in equivalent], options.tests, options.jobs, until
+    )
+    ended = [(m, "equivalent" if m.key in equivalent else outcomes.by_mutant.get(m.key, "untried")) for m in mutants]
     return _report(ended, outcomes.unsteady, options.json)
 
 

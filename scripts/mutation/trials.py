@@ -13,11 +13,13 @@ import gc
 import importlib
 import importlib.machinery
 import importlib.util
+import math
 import os
 import pickle
 import resource
 import signal
 import sys
+import time
 import traceback
 import types
 import warnings
@@ -55,23 +57,24 @@ class Outcomes:
     """Tests that fail when they are run in another order, and so say nothing of a mutant."""
 
 
-def try_all(mutants: Sequence[Mutant], tests: Sequence[str], jobs: int) -> Outcomes:
+def try_all(mutants: Sequence[Mutant], tests: Sequence[str], jobs: int, until: float = math.inf) -> Outcomes:
     """Try every mutant, several at a time.
 
     Args:
         mutants: what is tried.
         tests: files and folders of the tests.
         jobs: mutants at a time.
+        until: monotonic seconds after which no more are tried.
     """
     for part in _PARTS:
         importlib.import_module(part)
-    outcomes, reach = in_child(partial(_try_in_place, mutants, tests, jobs))
+    outcomes, reach = in_child(partial(_try_in_place, mutants, tests, jobs, until))
     rest = [mutant for mutant in mutants if outcomes.by_mutant.get(mutant.key, "again") == "again"]
     _check(rest, reach, jobs)
     for anyhow in (False, True):  # most of them end in the test file of their module: the others are imported later
         trials = [(m, partial(_import_anew, m, reach, reach.tests_of(m, mirrored=not anyhow))) for m in rest]
-        outcomes.by_mutant |= _trials(trials, jobs)
-        rest = [m for m in rest if outcomes.by_mutant[m.key] == "survived"]
+        outcomes.by_mutant |= _trials(trials, jobs, until)
+        rest = [m for m in rest if outcomes.by_mutant.get(m.key) == "survived"]
     return outcomes
 
 
@@ -85,7 +88,7 @@ def _check(mutants: Sequence[Mutant], reach: Reach, jobs: int) -> None:
         raise RuntimeError(f"the tests of these fail, though nothing is changed: {', '.join(broken)}")
 
 
-def _try_in_place(mutants: Sequence[Mutant], tests: Sequence[str], jobs: int) -> tuple[Outcomes, Reach]:
+def _try_in_place(mutants: Sequence[Mutant], tests: Sequence[str], jobs: int, until: float) -> tuple[Outcomes, Reach]:
     """Import the tests, and try all mutants for which that needs to be done only once."""
     outcomes, reach = Outcomes(), Reach()
 
@@ -97,9 +100,7 @@ def _try_in_place(mutants: Sequence[Mutant], tests: Sequence[str], jobs: int) ->
         gc.collect()
         gc.freeze()  # what stands still is not copied into each child
         reach = in_child(partial(measure, items))
-        outcomes.unsteady = in_child(
-            partial(failing, by_name, sorted(reach.durations, key=reach.durations.__getitem__))
-        )
+        outcomes.unsteady = _unsteady(by_name, reach)
         for test in outcomes.unsteady:
             del reach.durations[test]
         trials: list[tuple[Mutant, Callable[[], int]]] = []
@@ -109,11 +110,30 @@ def _try_in_place(mutants: Sequence[Mutant], tests: Sequence[str], jobs: int) ->
                 outcomes.by_mutant[mutant.key] = "unreached"
             elif mutant.place.function is not None:
                 trials.append((mutant, partial(_replace_code, mutant, functions, by_name, reach, chosen)))
-        outcomes.by_mutant |= _trials(trials, jobs)
+        outcomes.by_mutant |= _trials(trials, jobs, until)
 
     if not collect(tests, work):
         raise RuntimeError("the tests cannot be imported")
     return outcomes, reach
+
+
+def _unsteady(items: dict[str, pytest.Item], reach: Reach) -> list[str]:
+    """Return the tests that fail when they are run in another order than the usual one, or hang: file by file."""
+    files: defaultdict[str, list[str]] = defaultdict(list)
+    for test in sorted(reach.durations, key=reach.durations.__getitem__):
+        files[test.partition("::")[0]].append(test)
+    found: list[str] = []
+    for tests in files.values():
+        try:
+            found += in_child(partial(_control, items, reach, tests))
+        except RuntimeError:
+            found += tests
+    return found
+
+
+def _control(items: dict[str, pytest.Item], reach: Reach, tests: Sequence[str]) -> list[str]:
+    signal.setitimer(signal.ITIMER_REAL, PATIENCE + 10 * sum(reach.durations[test] for test in tests))
+    return failing(items, tests)
 
 
 def _replace_code(
@@ -238,8 +258,10 @@ class _ChangedModule(importlib.machinery.SourceFileLoader):
 # ------------------------------------------------------------------------------------------------- one child per mutant
 
 
-def _trials(trials: Iterable[tuple[Mutant, Callable[[], int]]], jobs: int) -> dict[tuple[object, ...], str]:
-    """Run a function for each mutant in a child, and return how each ended."""
+def _trials(
+    trials: Iterable[tuple[Mutant, Callable[[], int]]], jobs: int, until: float = math.inf
+) -> dict[tuple[object, ...], str]:
+    """Run a function for each mutant in a child, and return how each ended; begin with none after a moment."""
     running: dict[int, Mutant] = {}
     outcomes: dict[tuple[object, ...], str] = {}
 
@@ -251,6 +273,8 @@ def _trials(trials: Iterable[tuple[Mutant, Callable[[], int]]], jobs: int) -> di
         outcomes[mutant.key] = _outcome(os.waitstatus_to_exitcode(status))
 
     for mutant, trial in trials:
+        if time.monotonic() >= until:
+            break
         if len(running) >= jobs:
             reap()
         pid = os.fork()
@@ -263,7 +287,7 @@ def _trials(trials: Iterable[tuple[Mutant, Callable[[], int]]], jobs: int) -> di
             finally:
                 os._exit(1)
         running[pid] = mutant
-        if sys.stderr.isatty():
+        if sys.stderr.isatty() or len(outcomes) % 100 == 0:
             print(f"\r{len(outcomes)} ", end="", file=sys.stderr, flush=True)
     while running:
         reap()
