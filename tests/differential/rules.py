@@ -159,12 +159,6 @@ _TOKEN_RULES = (
         "RFC 7519 section 2: exp, nbf, iat and auth_time are numbers of seconds since 1970; 0 stands for nothing.",
         _has_odd_time,
     ),
-    Rule(
-        "acr is no text",
-        "ours",
-        "RFC 9068 section 2.2.1: a claim of the wrong type is never taken for an absent one.",
-        lambda case: not isinstance(case.claims().get("acr", ""), str),
-    ),
     Rule("issued in the future", "ours", "A token more than a minute ahead has a wrong clock.", _is_from_the_future),
     Rule(
         "audience of mixed types",
@@ -204,6 +198,13 @@ _TOKEN_RULES = (
         "RFC 7515 section 6 leaves the choice to us: each key that fits is tried, up to a bound.",
         _fits_several,
         says="multiple applicable keys found",
+    ),
+    Rule(
+        "key_ops is no array",
+        "theirs",
+        "RFC 7517 section 4.3: such a key is passed over here, and another one may fit; there it is an error of its own.",
+        lambda case: _fits_several(case) and reading.has_malformed_key(case),
+        says="key_ops.*includes is not a function",
     ),
     Rule(
         "Ed25519 is EdDSA",
