@@ -202,7 +202,7 @@ _TOKEN_RULES = (
     Rule(
         "key_ops is no array",
         "theirs",
-        "RFC 7517 section 4.3: such a key is passed over here, and another one may fit; there it is an error of its own.",
+        "RFC 7517 section 4.3: such a key is passed over here, and another one may fit; there it is an error.",
         lambda case: _fits_several(case) and reading.has_malformed_key(case),
         says="key_ops.*includes is not a function",
     ),
