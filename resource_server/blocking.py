@@ -114,7 +114,7 @@ class BlockingResourceServer(Facade):
         """Judge a request: extract its token, validate it, admit it for this request, authorize it.
 
         Args:
-            request: method, headers and query; no body.
+            request: method, path, headers, query, and the certificate its client has shown; no body.
             requirement: what the route demands.
 
         Returns:
@@ -123,7 +123,10 @@ class BlockingResourceServer(Facade):
         Raises:
             MissingToken: there is no access token.
             InvalidRequest: there is more than one, or the request is malformed.
-            InvalidToken: the token is not good.
+            InvalidToken: the token is not good, or is bound to something that was not shown.
+            InvalidDPoPProof: the proof that its key is at hand is missing or not good.
+            UseDPoPNonce: the proof needs another nonce.
+            InsufficientUserAuthentication: the token is good, and its user must authenticate better or anew.
             InsufficientScope: it is good, and grants too little.
             VerificationUnavailable: it cannot be verified, and that is configured to be a 503.
         """

@@ -108,7 +108,7 @@ class ResourceServer(Facade):
         """Judge a request: extract its token, validate it, admit it for this request, authorize it.
 
         Args:
-            request: method, headers and query; no body.
+            request: method, path, headers, query, and the certificate its client has shown; no body.
             requirement: what the route demands.
 
         Returns:
@@ -117,7 +117,10 @@ class ResourceServer(Facade):
         Raises:
             MissingToken: there is no access token.
             InvalidRequest: there is more than one, or the request is malformed.
-            InvalidToken: the token is not good.
+            InvalidToken: the token is not good, or is bound to something that was not shown.
+            InvalidDPoPProof: the proof that its key is at hand is missing or not good.
+            UseDPoPNonce: the proof needs another nonce.
+            InsufficientUserAuthentication: the token is good, and its user must authenticate better or anew.
             InsufficientScope: it is good, and grants too little.
             VerificationUnavailable: it cannot be verified, and that is configured to be a 503.
         """
