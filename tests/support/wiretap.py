@@ -240,6 +240,6 @@ def _read_frame(ledger: Ledger, frame: FrameType) -> None:
     code = frame.f_code
     if "/resource_server/" not in code.co_filename:
         return
-    for name in frame.f_locals.keys() - _FRAMEWORKS:
+    for name in set(frame.f_locals) - _FRAMEWORKS:
         value = frame.f_locals[name]
         ledger.see(f"{name} in {code.co_qualname}", repr(value))
