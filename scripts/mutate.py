@@ -27,7 +27,14 @@ from scripts.mutation.trials import try_all
 
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("resource_server/_protocol", "resource_server/_validation")
-TESTS = ("tests/protocol", "tests/validation", "tests/server", "tests/conformance")
+TESTS = (
+    "tests/protocol",
+    "tests/validation",
+    "tests/server",
+    "tests/conformance",
+    "tests/test_downstream.py",
+    "tests/test_lease.py",
+)
 JUDGED = Path(__file__).parent / "mutation" / "equivalent.toml"
 REQUIRED = 95.0
 """Percent of the mutants that are not equivalent."""
