@@ -22,3 +22,8 @@ def test_no_other_text_for_it(part: bytes) -> None:
     """RFC 4648 §3.5: a length that no value has, and bits that encode nothing, are refused."""
     with pytest.raises(ValueError, match="base64url"):
         decode(part)
+
+
+def test_only_the_padding_is_left_out() -> None:
+    """RFC 7515 §2: what is left out at the end is the padding, and none of the alphabet."""
+    assert encode(b"]\x00\x17") == "XQAX"

@@ -336,3 +336,28 @@ def test_arbitrary_bytes(values: list[bytes], query: bytes, form: bytes | None) 
         assert found.scheme == "bearer"
         assert re.fullmatch(rb"[A-Za-z0-9._~+/-]+=*", found.token)
         assert len(found.token) <= 30
+
+
+def test_a_name_of_the_same_length() -> None:
+    """RFC 9110 §5.1: a field is known by its name: If-None-Match is as long as Authorization, and no such field."""
+    assert extract_credential(RequestParts("GET", [(b"if-none-match", b"Bearer other")]), HEADER_ONLY) is None
+
+
+@pytest.mark.parametrize("token", [b"good", b"Xgood"])
+@pytest.mark.parametrize("methods", [HEADER_ONLY, BOTH])
+def test_dpop_credentials(token: bytes, methods: TokenMethods) -> None:
+    """RFC 9449 §7.1: the scheme DPoP, one space or more, then the token; it stays DPoP where other methods are on."""
+    request = RequestParts("GET", [(b"authorization", b"DPoP  " + token)])
+    assert extract_credential(request, methods) == Credential("dpop", token)
+
+
+def test_a_second_token_behind_another_scheme() -> None:
+    """RFC 6750 §3.1: a token that is hidden behind other credentials makes the request malformed."""
+    with pytest.raises(InvalidRequest) as caught:
+        extract(b"Basic eDp5, Bearer good")
+    assert caught.value.reason == "malformed"
+
+
+def test_padding_that_is_not_encoded() -> None:
+    """A parameter's value begins behind the first equals sign, and may hold others."""
+    assert extract(methods=QUERY, query=b"access_token=good==") == b"good=="

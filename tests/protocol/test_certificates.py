@@ -111,3 +111,15 @@ def test_no_certificate(name: bytes, value: bytes) -> None:
 def test_anything(name: bytes, value: bytes) -> None:
     """Whatever stands in the field, it is a digest or nothing."""
     assert len(read_certificate_field(name, value) or bytes(32)) == 32
+
+
+@pytest.mark.parametrize(("name", "value"), [(NGINX, b"XAAX"), (NGINX, b" XAAX\t"), (ENVOY, b'Cert="XAAX"')])
+def test_only_what_stands_around_it_is_left_out(name: bytes, value: bytes) -> None:
+    """Blanks and quotation marks around a value are no part of it; every character of base64 is."""
+    assert read_certificate_field(name, value) == sha256(base64.b64decode(b"XAAX")).digest()
+
+
+def test_the_longest_field() -> None:
+    """The limit is itself still allowed."""
+    longest = b"A" * MAX_CERTIFICATE_BYTES
+    assert read_certificate_field(NGINX, longest) == sha256(base64.b64decode(longest)).digest()

@@ -91,3 +91,26 @@ def test_illegal_realm(realm: str) -> None:
     """RFC 9110 §5.5: a realm that cannot stand in a header is refused."""
     with pytest.raises(ValueError, match="quoted-string"):
         build_challenge(realm=realm)
+
+
+def test_acr_values() -> None:
+    """RFC 9470 §3: acr_values is one quoted-string of values with a space between them, in the order given."""
+    built = build_challenge(realm="api", error="insufficient_user_authentication", acr_values=("loa3", "loa2"))
+    assert bearer_params(built)["acr_values"] == "loa3 loa2"
+
+
+def test_a_scheme_of_any_letter() -> None:
+    """RFC 9110 §11.1: a scheme begins with any letter: only commas and blanks are passed over before it."""
+    assert parse_challenges(" ,\tX-Scheme a=b") == [Challenge("x-scheme", {"a": "b"})]
+
+
+def test_blanks_before_a_comma() -> None:
+    """RFC 9110 §5.6.1: blanks may stand before the comma between challenges, and behind the last one."""
+    found = parse_challenges('Bearer realm="a" , Basic realm="b" \t')
+    assert found == [Challenge("bearer", {"realm": "a"}), Challenge("basic", {"realm": "b"})]
+
+
+def test_no_parameters() -> None:
+    """RFC 9110 §11.3: a challenge may do without parameters."""
+    assert parse_challenges("Negotiate") == [Challenge("negotiate")]
+    assert Challenge("negotiate").params == {}

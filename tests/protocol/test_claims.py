@@ -205,6 +205,7 @@ def test_other_kinds_of_token(rules: ClaimRules, changes: dict[str, Any]) -> Non
         {"token_type": "bearer"},
         {"token_type": "N_A"},
         {"token_type": "access_token"},
+        {"token_type": "JWT"},
         {"token_use": "access_token"},
         {"token_use": "access"},
         {"typ": "Bearer"},
@@ -258,3 +259,52 @@ def test_nothing_but_active() -> None:
     """RFC 7662 §2.2: an answer that says no more than active is enough, where no audience is demanded."""
     principal = judge_claims({"active": True}, ClaimRules(issuer=ISSUER), Assurance.INTROSPECTED)
     assert principal == Principal(issuer=ISSUER, claims={"active": True})
+
+
+def test_the_earliest_time() -> None:
+    """RFC 7519 §2: one second after the epoch is a time, though long past; the epoch itself is nobody's."""
+    assert accepted(exp=1).expires_at == 1
+    assert judge(exp=0) == "malformed"
+
+
+def parsed(**changes: Any) -> Principal:
+    """Judge good claims that came as JSON of their own, so that no string of theirs is there already."""
+    principal = judge_claims(json.loads(json.dumps(claims(**changes))), INTROSPECTION, Assurance.LOCAL)
+    assert isinstance(principal, Principal)
+    return principal
+
+
+@pytest.mark.parametrize("name", ["iss", "client_id", "scope", "token_type", "aud", "azp", "tenant"])
+def test_what_many_tokens_have_in_common(name: str) -> None:
+    """Strings that are the same in a whole fleet of tokens are kept once."""
+    members = {"token_type": "Bearer", "azp": "client-1", "tenant": "tenant-1"}
+    assert parsed(**members).claims[name] is parsed(**members).claims[name]
+
+
+def test_what_a_token_has_for_itself() -> None:
+    """A string that is of one token only is not shared with any other."""
+    assert parsed().claims["jti"] is not parsed().claims["jti"]
+
+
+@pytest.mark.parametrize(
+    ("others", "shared"),
+    [
+        pytest.param([], True, id="one name"),
+        pytest.param(["x" * 600], False, id="a long name"),
+        pytest.param(["x"] * 300, False, id="many short names"),
+    ],
+)
+def test_long_audiences_are_not_kept(others: list[str], shared: bool) -> None:  # noqa: FBT001 - parametrized
+    """Anybody can write a long audience into a token: it is judged like a short one, and is not kept."""
+    one, other = parsed(aud=[AUDIENCE, *others]), parsed(aud=[AUDIENCE, *others])
+    assert one.audience == other.audience == (AUDIENCE, *others)
+    assert (one.audience is other.audience) == shared
+
+
+@pytest.mark.parametrize(("others", "shared"), [(1, True), (300, False)])
+def test_long_scopes_are_not_kept(others: int, shared: bool) -> None:  # noqa: FBT001 - parametrized
+    """Anybody can write a long scope into a token: it is read like a short one, and is not kept."""
+    scope = " ".join(f"s{number}" for number in range(others))
+    one, other = parsed(scope=scope), parsed(scope=scope)
+    assert one.scopes == other.scopes == set(scope.split())
+    assert (one.scopes is other.scopes) == shared

@@ -18,6 +18,7 @@ from joserfc.jwk import ECKey, OKPKey, RSAKey
 
 from resource_server._protocol.client_auth import (
     ASSERTION_TYPE,
+    MIN_MAC_SECRET_BYTES,
     BearerCredentials,
     ClientAuthMethod,
     ClientCredentials,
@@ -242,3 +243,32 @@ def test_a_key_with_anything_in_it(private: RSAKey | ECKey | OKPKey, name: str, 
     """Whatever stands in a JWK, it is read or refused."""
     text = json.dumps(private.as_dict(private=True) | {name: value})
     assert isinstance(read_signing_key(text), SigningKey | str)
+
+
+def test_what_is_not_said_of_credentials() -> None:
+    """RFC 7523 §3: no secret but the one given is held; an assertion is for the issuer unless told otherwise."""
+    client = ClientCredentials("rs")
+    assert (client.secret, client.method, client.key, client.audience) == ("", "client_secret_basic", None, "issuer")
+    bearer = BearerCredentials()
+    assert (bearer.token, bearer.file, bearer.method) == ("", None, "bearer")
+
+
+def test_a_token_is_shown_in_one_way() -> None:
+    """RFC 6750 §2: an access token of ours is a bearer token, whatever else is asked for."""
+    other: Any = {"method": "client_secret_post"}
+    with pytest.raises(TypeError, match="method"):
+        BearerCredentials(**other)
+
+
+@pytest.mark.attack("A-S-1")
+def test_a_key_is_not_shown_with_its_owner() -> None:
+    """Credentials show whose they are, and nothing of a key; a key shows no more than its names."""
+    key = signing_key(P256.as_pem(private=True).decode())
+    shown = repr(ClientCredentials("rs", "", "private_key_jwt", key))
+    assert shown == "ClientCredentials(client_id='rs', method='private_key_jwt', audience='issuer')"
+    assert repr(key) == f"SigningKey(algorithm='ES256', key_id=None, thumbprint={key.thumbprint!r})"
+
+
+def test_the_shortest_secret() -> None:
+    """RFC 7518 §3.2: a secret is at least as long as the hash it is used with."""
+    assert hashlib.sha256().digest_size == MIN_MAC_SECRET_BYTES

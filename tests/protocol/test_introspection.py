@@ -190,3 +190,14 @@ def test_never_raises(body: bytes, status: int) -> None:
     response = HTTPResponse(status, (("content-type", "application/json"),), body)
     answer = process_introspection_response(response, NOW)
     assert isinstance(answer, Unavailable) or status == 200
+
+
+def test_come_again_at_a_date() -> None:
+    """RFC 9110 §10.2.3: an answer may name the moment at which to ask again, which is told as seconds from now."""
+    response = HTTPResponse(503, (("retry-after", "Tue, 14 Nov 2023 22:14:20 GMT"),))
+    assert process_introspection_response(response, NOW) == Unavailable("status_503", 60.0)
+
+
+def test_priority() -> None:
+    """A question goes ahead of others where that is asked for, and only there."""
+    assert [introspection_request(ENDPOINT, b"t", priority=first).priority for first in (True, False)] == [True, False]

@@ -5,18 +5,24 @@ The wrong signatures are of the kinds that Project Wycheproof collects, made ane
 
 from __future__ import annotations
 
+import json
+from base64 import b64decode, b64encode
 from collections.abc import Callable
 
 import pytest
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import rsa
-from joserfc.jwk import Key
+from joserfc.jwk import ECKey, JWKRegistry, Key, OKPKey, RSAKey
+from joserfc.jws import JWSRegistry
 
 from resource_server._protocol import jose
+from resource_server._protocol.jwe import parse_jwe
 from resource_server._protocol.jwks import ALGORITHMS, read_key
 from resource_server._protocol.jws import JWS, parse_jws
 from resource_server._validation.verdict import Active, Inactive
+from tests.support.jwe import EncryptionKey, encrypt, encryption_key
 from tests.support.jwt import (
+    REMOVED,
     SigningKey,
     access_token,
     claims,
@@ -289,3 +295,78 @@ def test_key_of_another_type(algorithm: str, kind: str) -> None:
     content, signature = parts(access_token(key))
     fits = {"RS256": "RS256", "ES256": "ES256", "Ed25519": "Ed25519", "EdDSA": "Ed25519"}.get(algorithm) == kind
     assert jose.verify_signature(jws_of(algorithm, content, signature), imported(key)) == fits
+
+
+OWN_KEYS = [
+    pytest.param(RSAKey.generate_key(2048), "RS256", id="RSA"),
+    pytest.param(ECKey.generate_key("P-256"), "ES256", id="P-256"),
+    pytest.param(ECKey.generate_key("P-384"), "ES384", id="P-384"),
+    pytest.param(ECKey.generate_key("P-521"), "ES512", id="P-521"),
+    pytest.param(OKPKey.generate_key("Ed25519"), "Ed25519", id="Ed25519"),
+]
+
+
+@pytest.mark.parametrize(("private", "algorithm"), OWN_KEYS)
+def test_a_key_of_our_own_signs(private: RSAKey | ECKey | OKPKey, algorithm: str) -> None:
+    """RFC 7468 §10, RFC 7517 §4: a key signs by its type, as PEM and as JWK, under the name that it has."""
+    members = private.as_dict(private=True)
+    for text in (private.as_pem(private=True).decode(), json.dumps(members | {"kid": "k"})):
+        key = jose.read_signing_key(text)
+        assert isinstance(key, jose.SigningKey)
+        assert (key.algorithm, key.key_id) == (algorithm, None if "BEGIN" in text else "k")
+        assert jose.verify_signature(jws_of(algorithm, b"content", key.sign(b"content")), private)
+
+
+def test_an_algorithm_that_has_no_name() -> None:
+    """RFC 7517 §4.4: a key that says what it is for, and yet nothing, is for nothing."""
+    members = ECKey.generate_key("P-256").as_dict(private=True)
+    assert isinstance(jose.read_signing_key(json.dumps(members | {"alg": ""})), str)
+
+
+def test_a_curve_that_nobody_knows() -> None:
+    """RFC 5480 §2.1.1: a key on a curve of another's making is no key here, and said to be none."""
+    der_bytes = b64decode("".join(ECKey.generate_key("P-256").as_pem(private=True).decode().splitlines()[1:-1]))
+    odd = der_bytes.replace(bytes.fromhex("2a8648ce3d030107"), bytes.fromhex("2a8648ce3d03017f"))
+    assert odd != der_bytes
+    text = f"-----BEGIN PRIVATE KEY-----\n{b64encode(odd).decode()}\n-----END PRIVATE KEY-----\n"
+    assert jose.read_signing_key(text) == "is not a private key in PEM"
+
+
+def test_eddsa_is_ed25519() -> None:
+    """RFC 9864 §2.2: under either name, a signature is of the one curve, and never of Ed448."""
+    key = OKPKey.generate_key("Ed448")
+    signature = JWSRegistry.algorithms["EdDSA"].sign(b"content", key)
+    assert not jose.verify_signature(jws_of("EdDSA", b"content", signature), key)
+
+
+@pytest.mark.parametrize("kind", ["RSA", "P-256", "P-384", "P-521", "X25519"])
+def test_a_key_of_our_own_decrypts(kind: str) -> None:
+    """RFC 7518 §6: a private key decrypts as PEM, as JWK, and with every member that a JWK may have."""
+    key = encryption_key(kind)
+    kty = {"RSA": RSAKey.key_type, "X25519": OKPKey.key_type}.get(kind, ECKey.key_type)
+    complete = JWKRegistry.import_key(key.pem(), kty).as_dict(private=True)
+    jwe = parse_jwe(encrypt(b"x", key, head={"kid": REMOVED}).encode())
+    assert jwe is not None
+    for text in (key.pem(), key.text(), json.dumps(complete)):
+        found = jose.read_decryption_keys(text)
+        assert isinstance(found, tuple)
+        assert jose.decrypt(jwe, found[0]) == b"x"
+
+
+@pytest.mark.parametrize("operation", ["decrypt", "unwrapKey", "deriveKey", "deriveBits"])
+def test_operations_of_a_key_that_decrypts(operation: str) -> None:
+    """RFC 7517 §4.3: each of the operations by which something is decrypted makes a key one for it."""
+    assert isinstance(jose.read_decryption_keys(encryption_key().text(key_ops=["x", operation])), tuple)
+
+
+def test_a_weak_key_does_not_decrypt() -> None:
+    """RFC 7518 §4.3: an RSA key has 2048 bits or more, also as a JWK."""
+    weak = EncryptionKey(rsa.generate_private_key(65537, 1024), "weak")  # noqa: S505 - it is to be refused
+    assert isinstance(jose.read_decryption_keys(weak.text()), str)
+
+
+def test_an_rsa_key_is_on_no_curve() -> None:
+    """RFC 7518 §6.3: a curve says nothing of an RSA key, which is found without one."""
+    found = jose.read_decryption_keys(encryption_key("RSA").text(crv="P-256"))
+    assert isinstance(found, tuple)
+    assert found[0].curve is None

@@ -22,6 +22,7 @@ from resource_server._protocol.jwe import (
     parse_jwe,
     read_nested,
 )
+from resource_server._protocol.jws import MAX_HEADER_BYTES
 from resource_server.errors import Reason
 from tests.support.jwe import EncryptionKey, encrypt, encryption_key, epk
 from tests.support.jwt import REMOVED, access_token, b64url, claims, encoded, signing_key, unsigned
@@ -364,6 +365,7 @@ def test_what_is_no_key_to_decrypt_with(text: str) -> None:
     """RFC 7518 §4.2, RFC 8725 §3.5: only private keys that are long enough and made for it; none is shown."""
     problem = jose.read_decryption_keys(text)
     assert isinstance(problem, str)
+    assert problem.startswith("is ")
     assert "canary" not in problem
 
 
@@ -419,3 +421,80 @@ def test_nothing_is_shown() -> None:
     for shown in (repr(rules), repr(rules.keys[0]), repr(jwe)):
         assert P256.jwk()["d"] not in shown
         assert jwe.token.decode() not in shown
+
+
+def test_every_part_is_bounded_once() -> None:
+    """RFC 7516 §11.4: what has been bounded here is not bounded again, more tightly, by what decrypts it."""
+    content = b"x" * 70_000
+    assert opened(encrypt(content, head={"x": "x" * 4_000}), decryption(P256)) == content
+
+
+def test_the_longest_wrapped_key_and_header() -> None:
+    """The limits of a wrapped key and of a header are themselves still allowed."""
+    assert judge_jwe(parsed(spoilt(encrypt(b"x", RSA), 1, b64url(bytes(1024)))), EVERYTHING) is None
+    empty = len(encoded({"alg": "RSA-OAEP", "enc": "A128GCM", "x": ""}))
+    header = b64url(encoded({"alg": "RSA-OAEP", "enc": "A128GCM", "x": "x" * (MAX_HEADER_BYTES // 4 * 3 - empty)}))
+    assert len(header) == MAX_HEADER_BYTES
+    assert parse_jwe(spoilt(encrypt(b"x", RSA), 0, header).encode()) is not None
+
+
+@pytest.mark.attack("A-J-13")
+@pytest.mark.parametrize(
+    "head",
+    [
+        {"typ": 1},
+        {"apv": 1},
+        {"epk": OFF_CURVE | {"crv": ["P-256"]}},
+        {"epk": OFF_CURVE | {"x": "!!!!" + b64url(bytes(32))}},
+    ],
+    ids=["typ is a number", "apv is a number", "crv is a list", "x with other characters"],
+)
+def test_members_of_another_type(head: dict[str, Any]) -> None:
+    """RFC 7516 §4.1, RFC 7518 §4.6: texts are texts, and coordinates are base64url and nothing else."""
+    assert judge_jwe(parsed(encrypt(b"x", head=head)), EVERYTHING) == "malformed"
+
+
+@pytest.mark.rfc("7519-5.3-a")
+@pytest.mark.parametrize(
+    "name",
+    [
+        "alg",
+        "apu",
+        "apv",
+        "cty",
+        "enc",
+        "epk",
+        "jku",
+        "jwk",
+        "kid",
+        "typ",
+        "x5c",
+        "x5t",
+        "x5t#S256",
+        "x5u",
+    ],
+)
+def test_no_header_parameter_is_a_claim(name: str) -> None:
+    """RFC 7515 §4.1, RFC 7516 §4.1: a registered parameter has its own meaning, whatever claim has its name."""
+    changes: dict[str, Any] = {name: "claim"}
+    token = access_token(**changes)
+    head = {} if name in {"alg", "cty", "enc"} else {name: "parameter"}
+    assert read_nested(parsed(encrypt(token, head=head)), token.encode(), "at+jwt") is not None
+
+
+def test_claims_that_are_none_repeat_nothing() -> None:
+    """RFC 7519 §5.3: where there are no claims, none of them contradicts the header."""
+    token = unsigned({"alg": "RS256"}, b"[]", b"x")
+    assert read_nested(parsed(encrypt(token, head={"iss": "x"})), token.encode(), "at+jwt") is not None
+
+
+@pytest.mark.attack("A-S-1")
+def test_what_is_shown() -> None:
+    """A ``repr`` shows the algorithms, and nothing of what is encrypted or of a key but its name."""
+    assert repr(parsed(encrypt(b"x"))) == "JWE(algorithm='ECDH-ES', encryption='A256GCM')"
+    rules = Decryption(decryption(P256).keys, frozenset({"ECDH-ES"}), frozenset({"A256GCM"}))
+    assert repr(rules) == "Decryption(algorithms=frozenset({'ECDH-ES'}), encryptions=frozenset({'A256GCM'}))"
+    found = jose.read_decryption_keys(P256.text(alg="ECDH-ES"))
+    assert isinstance(found, tuple)
+    assert repr(found) == "(PrivateKey(key_id='P-256', algorithms=frozenset({'ECDH-ES'}), curve='P-256'),)"
+    assert found == jose.read_decryption_keys(P256.text(alg="ECDH-ES"))

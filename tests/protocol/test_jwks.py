@@ -184,6 +184,7 @@ def test_key_id_is_a_text(kid: object) -> None:
         pytest.param(8193, 65537, False, id="8193 bits"),
         pytest.param(16384, 65537, False, id="16 kbit"),
         pytest.param(2048, 3, True, id="an exponent of 3"),
+        pytest.param(2096, 65537, True, id="a modulus of 350 characters"),
         pytest.param(2048, 1, False, id="an exponent of 1"),
         pytest.param(2048, 0, False, id="an exponent of 0"),
         pytest.param(2048, 2, False, id="an exponent of 2"),
@@ -387,3 +388,9 @@ def test_never_raises(entry: object) -> None:
 def test_a_coordinate_that_is_not_base64url() -> None:
     """RFC 8037 §2: x is base64url, or there is no key."""
     assert read("Ed25519", x="!") is None
+
+
+def test_come_again_at_a_date() -> None:
+    """RFC 9110 §10.2.3: an answer may name the moment at which to ask again, which is told as seconds from now."""
+    response = HTTPResponse(503, (("retry-after", "Tue, 14 Nov 2023 22:14:20 GMT"),))
+    assert process_jwks_response(response, NOW) == Unavailable("status_503", 60.0)

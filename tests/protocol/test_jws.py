@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from resource_server._protocol.jws import JWS, MAX_HEADER_BYTES, parse_jws
+from resource_server._protocol.jws import JWS, MAX_HEADER_BYTES, is_misspelt, parse_jws
 from resource_server._protocol.strict_json import StrictJSONError, loads_object
-from tests.support.jwt import access_token, b64url, claims, sign, sign_raw, signing_key, unsigned
+from tests.support.jwt import access_token, b64url, claims, encoded, sign, sign_raw, signing_key, unsigned
 
 HEADER = {"alg": "RS256", "typ": "at+jwt", "kid": "k"}
 
@@ -319,3 +319,56 @@ def test_never_raises(token: bytes) -> None:
     except StrictJSONError:
         expected = None
     assert jws.claims() == expected
+
+
+def test_a_key_that_is_brought_along_is_no_part_of_it() -> None:
+    """RFC 9449 §4.2: the key of a proof is data like any other, and a parsed token can be kept by its value."""
+    jws = parse(HEADER | {"jwk": {"kty": "EC"}})
+    assert jws is not None
+    assert {jws} == {parse(HEADER | {"jwk": {"kty": "EC"}})}
+
+
+LONGEST = {"alg": "RS256", "x": "x" * (8192 // 4 * 3 - len('{"alg":"RS256","x":""}'))}
+
+
+@pytest.mark.attack("A-J-14")
+@pytest.mark.parametrize(
+    ("rest", "misspelt"),
+    [
+        ("e30.c2ln", False),
+        ("e30.c2ln=", True),
+        ("e30=.c2ln", True),
+        ("e31.c2ln", True),
+        ("!!!!e30.c2ln", True),
+        ("e30." + "x" * 9000 + "~", True),
+        ("x" * 9000 + "~.c2ln", True),
+        ("c2ln=.e30", True),
+        ("e30", False),
+        ("e30=", False),
+        ("e30=.c2ln.c2ln", False),
+        ("AAAA.BBBB.CCCC.DDDD", False),
+        ("AAAA.BBBB.CCCC.DDDD=", True),
+        ("AAAA.BBBB.CCCC.DDDD.EEEE=", False),
+    ],
+)
+def test_misspelt(rest: str, misspelt: bool) -> None:  # noqa: FBT001 - parametrized
+    """RFC 7515 §2: a token of three or five parts with a header of its kind is spelled in one way only."""
+    token = b64url(encoded(HEADER)) + "." + rest
+    assert is_misspelt(token.encode()) == misspelt
+
+
+@pytest.mark.parametrize("spelt", ["~{}", "{}~~~~", "{}=", "{}=="])
+def test_a_header_that_is_misspelt(spelt: str) -> None:
+    """RFC 7515 §2: a header in whose spelling decoders forgive something is misspelt like any other part."""
+    header = spelt.format(b64url(encoded(HEADER)))
+    assert is_misspelt(f"{header}.e30.c2ln".encode())
+    assert parse_jws(f"{header}.e30.c2ln".encode()) is None
+
+
+def test_a_long_header_is_not_looked_at_to_find_that_it_is_misspelt() -> None:
+    """The limit of a header holds for tokens that are misspelt too, and is itself still allowed."""
+    longest = b64url(encoded(LONGEST))
+    assert len(longest) == MAX_HEADER_BYTES
+    assert is_misspelt(f"{longest}.e30.c2ln=".encode())
+    longer = b64url(encoded(LONGEST | {"x": LONGEST["x"] + "x"}))
+    assert not is_misspelt(f"{longer}.e30.c2ln=".encode())

@@ -164,3 +164,28 @@ def test_never_raises(document: dict[str, Any]) -> None:
     """Whatever JSON comes, it is metadata of this issuer with endpoints we may talk to, or a fault."""
     found = process(json.dumps(document).encode())
     assert isinstance(found, Unavailable) or found.issuer == ISSUER
+
+
+def test_come_again_at_a_date() -> None:
+    """RFC 9110 §10.2.3: an answer may name the moment at which to ask again, which is told as seconds from now."""
+    response = HTTPResponse(503, (("retry-after", "Tue, 14 Nov 2023 22:14:20 GMT"),))
+    assert process_metadata_response(response, ISSUER, NOW, allow_insecure_http=False) == Unavailable(
+        "status_503", 60.0
+    )
+
+
+def test_endpoints_that_are_not_named() -> None:
+    """RFC 8414 §2: an endpoint that the metadata leave out is none."""
+    metadata = process({"issuer": ISSUER})
+    assert metadata == Metadata(issuer=ISSUER)
+    names = ("introspection_endpoint", "jwks_uri", "token_endpoint", "authorization_endpoint")
+    assert [getattr(metadata, name) for name in names] == [None] * 4
+
+
+@pytest.mark.parametrize("name", ["introspection_endpoint", "token_endpoint"])
+def test_an_alias(name: str) -> None:
+    """RFC 8705 §5: who shows a certificate asks the alias of an endpoint, and nobody else does."""
+    metadata = process(DOCUMENT | {"mtls_endpoint_aliases": {name: "https://mtls.example.com/"}})
+    assert isinstance(metadata, Metadata)
+    assert metadata.endpoint(name, shows_certificate=True) == "https://mtls.example.com/"
+    assert metadata.endpoint(name, shows_certificate=False) == DOCUMENT[name]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from http import HTTPStatus
 from typing import Any, get_args
 
@@ -13,9 +14,13 @@ from hypothesis import strategies as st
 from resource_server import (
     BearerTokenError,
     InsufficientScope,
+    InsufficientUserAuthentication,
+    InvalidDPoPProof,
     InvalidRequest,
     InvalidToken,
     MissingToken,
+    TooManyTokens,
+    UseDPoPNonce,
     VerificationUnavailable,
 )
 from resource_server._protocol.grammar import is_error_text
@@ -244,6 +249,8 @@ def test_vary(
         (b"application/json, text/plain, */*;q=0.5", "oauth"),
         (b"application/json, application/problem+json;q=0.9", "oauth"),
         (b"*/*, application/problem+json;q=0.1", "oauth"),
+        (b"application/*, application/problem+json;q=0.1", "oauth"),
+        (b"application/json;q=0.1;q=1, application/problem+json;q=0.5", "oauth"),
     ],
 )
 def test_accept(accept: bytes, chosen: str) -> None:
@@ -276,3 +283,51 @@ def test_realm(kind: type[BearerTokenError]) -> None:
     """RFC 9110 §11.5: the realm is the configured one, escaped where it must be."""
     value = headers(render_error(kind(), ErrorStyle(realm='a "b" \\')))["www-authenticate"]
     assert bearer_params(value)["realm"] == 'a "b" \\'
+
+
+@pytest.mark.parametrize("reason", REASONS)
+def test_a_reason_is_told_in_words(reason: Reason) -> None:
+    """What is told of a reason begins with a word that is capitalised, and ends with a word and no full stop."""
+    text = body(render_error(InvalidToken(reason), VERBOSE))["detail"]
+    assert re.fullmatch(r"[A-Z][a-z]* .*[a-z]", text)
+
+
+def test_reasons_of_a_proof_are_told_where_asked() -> None:
+    """A client whose DPoP proof is refused is told why, as one whose token is."""
+    response = render_error(InvalidDPoPProof("proof_replayed"), VERBOSE)
+    assert body(response)["detail"] == "The DPoP proof was used before"
+
+
+@EVERY_FORMAT
+def test_too_many_tokens(accept: bytes) -> None:
+    """RFC 6585 §4: who sends too many unknown tokens is told so, in the media type that was asked for."""
+    response = render_error(TooManyTokens(1.0), STYLE, accept=accept)
+    members = body(response)
+    assert response.status == 429
+    assert members["error_description" if accept else "detail"] == "Too many unknown access tokens were sent"
+    assert headers(response)["content-type"] == ("application/json" if accept else "application/problem+json")
+
+
+@EVERY_FORMAT
+@pytest.mark.parametrize(("max_age", "told"), [(None, {}), (0, {"max_age": 0}), (300, {"max_age": 300})])
+def test_what_would_be_enough(max_age: int | None, told: dict[str, int], accept: bytes) -> None:
+    """RFC 9470 §3: the body says which authentication is needed in the words of the challenge, and in both forms."""
+    error = InsufficientUserAuthentication(acr_values=("loa2", "loa3"), max_age=max_age)
+    members = body(render_error(error, STYLE, accept=accept))
+    assert members["error_description" if accept else "detail"] == error.error_description
+    assert members["error"] == "insufficient_user_authentication"
+    needs = {name: value for name, value in members.items() if name in {"scope", "acr_values", "max_age"}}
+    assert needs == {"acr_values": "loa2 loa3", **told}
+
+
+def test_what_a_script_may_read() -> None:
+    """RFC 9449 §8: a refusal with a DPoP challenge lets scripts of other origins read it, and another one does not."""
+    error = MissingToken()
+    assert "access-control-expose-headers" not in headers(render_error(error, STYLE))
+    error.schemes = ("Bearer", "DPoP")
+    assert headers(render_error(error, STYLE))["access-control-expose-headers"] == "WWW-Authenticate, DPoP-Nonce"
+
+
+def test_nonce() -> None:
+    """RFC 9449 §9: the nonce that a proof needs stands in the field DPoP-Nonce."""
+    assert headers(render_error(UseDPoPNonce("proof_nonce", nonce="n-1"), STYLE))["dpop-nonce"] == "n-1"

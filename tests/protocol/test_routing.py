@@ -114,3 +114,13 @@ def test_an_encrypted_token() -> None:
     assert find_issuer(encrypted(iss=[OTHER]), [one]) is None
     assert find_issuer(encrypted(), [one, plain]) == ONE
     assert find_issuer(encrypted(), [one, other]) is None
+
+
+def test_what_lacks_the_prefix() -> None:
+    """A token that does not begin with an issuer's prefix is not of that issuer, though it be the only one."""
+    assert find_issuer(b"1", [Mark(ONE, ANY, "one_")]) is None
+
+
+def test_an_opaque_token_where_jwts_are_encrypted() -> None:
+    """That an issuer encrypts its JWTs makes no opaque token one of its own."""
+    assert find_issuer(b"opaque", [Mark(ONE, JWT, encrypts=True)]) is None

@@ -162,3 +162,19 @@ def test_the_example_of_the_standard() -> None:
     assert found == claims["token_introspection"]
     assert isinstance(judge_signed_answer(jws, rules, NOW), Unavailable)
     assert isinstance(judge_signed_answer(jws, RULES, claims["iat"]), Unavailable)
+
+
+@pytest.mark.rfc("9701-5-b")
+@pytest.mark.parametrize("name", ["iat", "nbf", "exp"])
+def test_a_time_is_a_number(name: str) -> None:
+    """RFC 7519 §2: a time is a number, and neither of the two truth values is one."""
+    changes: dict[str, Any] = {name: True}
+    assert judged(answer(**changes)) == "answer_stale"
+
+
+@pytest.mark.rfc("9701-5-b")
+def test_leeway_of_a_beginning() -> None:
+    """RFC 7519 §4.1.5: the leeway makes a beginning earlier, and the last moment of it still counts."""
+    rules = AnswerRules(issuer=ISSUER, own_names=RULES.own_names, algorithms=RULES.algorithms, leeway=10.0)
+    assert judged(answer(nbf=NOW + MAX_AHEAD + 10), rules) == MEMBERS
+    assert judged(answer(nbf=NOW + MAX_AHEAD + 11), rules) == "answer_stale"

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from email.utils import formatdate
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from resource_server._protocol.messages import Unavailable
+from resource_server._protocol.messages import HTTPResponse, Unavailable
 from resource_server._protocol.token_request import (
     GrantedToken,
     TokenAnswer,
@@ -144,3 +145,20 @@ def test_whatever_is_answered(members: dict[str, Any], status: int) -> None:
 def test_whatever_is_sent(content: bytes) -> None:
     """Whatever bytes are in its place, they are no answer."""
     assert isinstance(process(content), Unavailable)
+
+
+def test_a_lifetime_with_a_fraction() -> None:
+    """RFC 8259 §6: a number is a number, with a fraction or without."""
+    assert process(response(expires_in=99.5)) == GrantedToken("abc", 99.5)
+
+
+def test_an_access_token_by_its_name() -> None:
+    """RFC 8693 §3: that an access token was issued may be said in so many words."""
+    named = response(issued_token_type="urn:ietf:params:oauth:token-type:access_token")
+    assert process(named) == GrantedToken("abc", 100.0)
+
+
+def test_a_date_to_come_back_at() -> None:
+    """RFC 9110 §10.2.3: ``Retry-After`` may be a date, which is so far away as it is from now."""
+    headers = (("content-type", "application/json"), ("retry-after", formatdate(NOW + 30, usegmt=True)))
+    assert process_token_response(HTTPResponse(503, headers, b"{}"), NOW) == Unavailable("status_503", 30.0)

@@ -115,3 +115,8 @@ def test_never_raises(url: str) -> None:
     """A URL that nobody can parse is a URL that is refused: metadata of another host must not raise in here."""
     problem = url_problem(url)
     assert problem is None or problem.startswith(("is not", "must not"))
+
+
+def test_any_letter() -> None:
+    """RFC 3986 §3.3: each letter may stand in a path, in both cases."""
+    assert url_problem("https://as.example.com/ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz") is None

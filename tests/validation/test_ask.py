@@ -292,3 +292,81 @@ def play_if_wanted(asking: Asking) -> HTTPResponse | Unavailable:
 def test_weights_add_up() -> None:
     """Two attempts that hang are all of the deadline: then the breaker is open."""
     assert HANGS * 2 == LIMIT
+
+
+def test_a_lost_transport_is_asked_again() -> None:
+    """A connection that ends under the question is lost, whatever it ends with."""
+    lost = Unavailable("transport")
+    assert Asking().ask(lost, GOOD) is GOOD
+    assert Asking().until_open(lost) == LIMIT // 2
+
+
+@pytest.mark.parametrize(("took", "count"), [(1.25, 2), (1.2, 100)])
+def test_how_long_a_hanging_server_takes(took: float, count: int) -> None:
+    """A timeout after a quarter of all the time there is was waited for; one before that is our own haste."""
+    assert Asking(timeout=5.0).until_open(TIMEOUT, took=took) == count
+
+
+def test_nonsense_about_different_tokens_opens_it() -> None:
+    """Many different questions whose answers cannot be read are the server's doing."""
+    asking = Asking(retries=0)
+    for number in range(LIMIT):
+        asking.ask(Unavailable("too_large"), request=replace(QUESTION, body=b"token=%d" % number))
+    outcome = asking.ask()
+    assert isinstance(outcome, Unavailable)
+    assert outcome.cause == "circuit_open"
+
+
+@pytest.mark.parametrize(
+    ("failure", "cause"), [(REFUSED, "connect"), (answer({}, status=503), "status_503")], ids=["connect", "503"]
+)
+def test_what_a_breaker_says_it_has_seen(failure: Answer, cause: str) -> None:
+    """Of an endpoint is told what went wrong there last."""
+    asking = Asking(retries=0)
+    asking.ask(failure)
+    assert asking.world.state.breaker("introspection").status(asking.world.time.monotonic).last_cause == cause
+
+
+def test_the_longest_wait_that_is_waited_for() -> None:
+    """A ``Retry-After`` of two seconds is waited for, and one of three is not."""
+    for seconds, naps in ((2, [LONGEST_WAIT]), (3, [])):
+        asking = Asking(0.0)
+        asking.ask(answer({}, status=503, retry_after=str(seconds)))
+        assert asking.naps == naps
+
+
+@pytest.mark.parametrize(
+    "ending", [None, Unavailable("crowded", fault="crowd"), TIMEOUT], ids=["cancelled", "crowd", "haste"]
+)
+def test_the_right_to_probe_is_not_given_back_by_others(ending: Answer | None) -> None:
+    """While one question probes, the end of an older one that has learnt nothing lets no other through."""
+    asking = Asking()
+    state, now = asking.world.state, asking.world.time
+    older = ask(state, QUESTION)
+    next(older)
+    state.breaker("introspection").fail("timeout", LIMIT, now.monotonic)
+    now.advance(1)
+    probe = ask(state, QUESTION)
+    assert next(probe) is QUESTION
+    with suppress(StopIteration):
+        if ending is not None:
+            older.send(ending)
+    older.close()
+    outcome = asking.ask()
+    assert isinstance(outcome, Unavailable)
+    assert outcome.cause == "circuit_open"
+    probe.close()
+
+
+def test_failures_of_questions_from_before_an_answer() -> None:
+    """A question that was asked before the server answered another one says nothing of the server when it fails."""
+    asking = Asking()
+    older = [ask(asking.world.state, QUESTION) for _ in range(LIMIT)]
+    for flow in older:
+        next(flow)
+    asking.world.time.advance(1)
+    assert asking.ask(GOOD) is GOOD
+    for flow in older:
+        flow.send(REFUSED)
+        flow.close()
+    assert asking.ask(GOOD) is GOOD

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from base64 import urlsafe_b64decode
 from dataclasses import replace
+from email.utils import formatdate
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl
@@ -19,7 +20,7 @@ from resource_server._validation.authenticate import _fetch, client_authenticati
 from resource_server._validation.own_token import OwnToken, read_token
 from resource_server._validation.verdict import Active, Inactive, Unavailable
 from resource_server.events import AuthorizationServerUnavailable, ConfigurationFault
-from tests.support.jwt import ISSUER, REMOVED
+from tests.support.jwt import ISSUER, NOW, REMOVED
 from tests.support.play import INTROSPECTION, REFUSED, SECRET, World, answer, no, yes
 
 TOKEN_ENDPOINT = "https://as.example.com/token"
@@ -340,3 +341,62 @@ def test_a_token_that_cannot_be_fetched_again() -> None:
     down = answer({}, status=500)
     place.validate("one", ("token", granted()), ("introspection", yes()))
     assert place.validate("two", ("introspection", UNAUTHORIZED), ("token", down)) == Unavailable("status_500")
+
+
+def test_what_a_renewal_does() -> None:
+    """The renewal in the background fetches another token, which is used from then on."""
+    place = fetching()
+    place.validate("one", ("token", granted()), ("introspection", yes()))
+    place.time.advance(80.0)
+    client = place.state.policy.client
+    assert client is not None
+    flow = client_authentication(place.state, client, INTROSPECTION)
+    effect: Any = next(flow)
+    flow.close()
+    place.play(effect.flow(), ("token", granted("own-2")))
+    place.validate("two", ("introspection", yes()))
+    assert shown(place) == ["Bearer own-2"]
+
+
+def test_one_fetch_for_all_who_wait() -> None:
+    """Who needs a token of our own and has none waits for the one fetch there is for it."""
+    place = fetching()
+    client = place.state.policy.client
+    assert client is not None
+    flow = client_authentication(place.state, client, INTROSPECTION)
+    effect: Any = next(flow)
+    flow.close()
+    assert (effect.key, effect.wait) == ((ISSUER, "own_token"), True)
+
+
+def test_a_renewal_that_begins_after_the_end() -> None:
+    """Where the token has ended before its renewal begins, another one is fetched all the same."""
+    place = fetching()
+    place.validate("one", ("token", granted()), ("introspection", yes()))
+    place.time.advance(100.0)
+    assert place.play(_fetch(place.state, "own-1"), ("token", granted("own-2"))) == "own-2"
+
+
+def test_other_credentials_are_for_refused_ones() -> None:
+    """RFC 6749 §5.2: another refusal than of the client is none of its credentials: no others are tried."""
+    place = fetching()
+    with_other_credentials(place, token_client=ClientCredentials("rs", "another"))
+    place.validate("one", ("token", answer({"error": "invalid_scope"}, status=400)))
+    assert len(place.requests) == 1
+
+
+def test_the_audience_of_an_assertion_at_the_token_endpoint() -> None:
+    """RFC 7523 §3: where the audience is the endpoint, it is the token endpoint for a request to it."""
+    place = world(client_key=PEM, client_assertion_audience="endpoint")
+    client = place.state.policy.client
+    assert isinstance(client, ClientCredentials)
+    place.state.policy = replace(place.state.policy, token_client=client)
+    place.play(request_token(place.state, (("grant_type", "client_credentials"),)), ("token", granted()))
+    assert assertion(place.requests[0])["aud"] == TOKEN_ENDPOINT
+
+
+def test_the_token_endpoint_is_left_alone_until_a_date() -> None:
+    """RFC 9110 §10.2.3: a ``Retry-After`` of the token endpoint may be a date."""
+    place = fetching()
+    busy = answer({}, status=503, retry_after=formatdate(NOW + 30, usegmt=True))
+    assert place.validate("one", ("token", busy)) == Unavailable("status_503", 30.0)

@@ -191,3 +191,41 @@ def test_many_threads_and_one_probe() -> None:
     with ThreadPoolExecutor(16) as pool:
         found = list(pool.map(made.enter, [NOW + 1] * 200))
     assert found.count(None) == 1
+
+
+def test_no_probe_is_left_over() -> None:
+    """A probe that was answered, given back or never made keeps nobody waiting, whatever the clock says."""
+    made = breaker()
+    assert made.status(0.0).last_cause is None
+    made.fail("timeout", LIMIT, 0.0)
+    assert made.enter(0.5) is None
+    made.succeed(0.6)
+    made.fail("timeout", LIMIT, 0.6)
+    assert made.enter(1.0) is None
+    made.leave(1.0)
+    assert made.enter(1.0) is None
+
+
+def test_an_answer_leaves_nothing_of_the_count() -> None:
+    """After an answer it takes the whole weight again, and a failure at the same moment is one of it."""
+    made = breaker()
+    made.succeed(NOW)
+    made.fail("cause", LIMIT - 1, NOW)
+    assert not made.status(NOW).open
+    made.fail("cause", ODD, NOW)
+    assert made.status(NOW).open
+
+
+def test_a_straggler_does_not_give_the_probe_back() -> None:
+    """A failure of a question from before the breaker opened lets no second caller probe."""
+    made = opened()
+    assert made.enter(NOW + 1) is None
+    made.fail("timeout", HANGS, NOW + 1.1, asked_at=NOW - 1)
+    assert made.enter(NOW + 1.2) is not None
+
+
+def test_the_end_of_a_pause() -> None:
+    """At the moment a pause ends it is open no longer."""
+    made = breaker()
+    made.fail("status_503", GONE, NOW, pause=30.0)
+    assert not made.status(NOW + 30).open

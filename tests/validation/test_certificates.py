@@ -67,3 +67,9 @@ def test_without_a_header() -> None:
     """Where no header is configured, the connection's certificate counts, whoever it comes from."""
     request = RequestParts("GET", [(b"client-cert", pem(OURS))], peer="10.1.2.3", certificate=PROXYS)
     assert shown_certificate(request, None, ()) == sha256(PROXYS).digest()
+
+
+def test_without_a_header_from_a_trusted_proxy() -> None:
+    """Where proxies are trusted and no header is configured, the connection's certificate counts."""
+    request = RequestParts("GET", [(b"client-cert", pem(OURS))], peer="10.1.2.3", certificate=PROXYS)
+    assert shown_certificate(request, None, PROXIES) == sha256(PROXYS).digest()

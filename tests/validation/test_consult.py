@@ -436,3 +436,62 @@ def test_greeting_changes_nothing(shelf: Shelf, one: Worker) -> None:
     one.play(greet(vault))
     assert kinds(shelf) == [Release]
     assert (shelf.values, shelf.claims) == ({}, {})
+
+
+def test_a_claim_is_given_back_by_its_name(shelf: Shelf, one: Worker) -> None:
+    """What is kept, and what is given back, is the place of that token."""
+    one.validate(TOKEN, ("introspection", REFUSED))
+    assert [call.name for call in shelf.calls] == [one.name(TOKEN)] * 2
+    one.validate(TOKEN, YES)
+    assert list(shelf.values) == [one.name(TOKEN)]
+
+
+def test_greeting_has_a_place_of_its_own(shelf: Shelf, one: Worker) -> None:
+    """The greeting gives back a claim that nobody has."""
+    vault = one.state.vault
+    assert vault is not None
+    one.play(greet(vault))
+    assert shelf.calls == [Release(vault.name("greeting", ""))]
+
+
+def test_late_no_overrules_a_yes(shelf: Shelf, one: Worker, two: Worker) -> None:
+    """A worker that is told no after another one was told yes ends that for everybody."""
+    flow = validate(one.state, Presented(digest(TOKEN), TOKEN.encode()))
+    flow.send(shelf.perform(cast("StoreCall", flow.send(None)), one))
+    shelf.advance(CLAIM)
+    two.validate(TOKEN, YES)
+    remember: Any = flow.send(no())
+    shelf.perform(remember, one)
+    assert two.validate(TOKEN) == Inactive("inactive")
+
+
+def test_answer_is_good_to_its_last_moment(shelf: Shelf, one: Worker, two: Worker) -> None:
+    """An answer that has half a second left is an answer."""
+    one.validate(TOKEN, YES)
+    shelf.advance(59.5)
+    assert subject(two.validate(TOKEN)) == "subject-1"
+
+
+def test_no_nap_without_a_store(shelf: Shelf, one: Worker) -> None:
+    """Where the store says nothing at the first look, nobody waits for it."""
+    shelf.is_up = False
+    one.validate(TOKEN, YES)
+    assert one.naps == []
+
+
+@pytest.mark.parametrize(("option", "reply"), [("cache_ttl", YES), ("negative_cache_ttl", NO)], ids=["yes", "no"])
+def test_a_second_is_worth_sharing(shelf: Shelf, option: str, reply: tuple[str, Any]) -> None:
+    """However short the time is that an answer is kept for, the others are told."""
+    Worker(shelf, **{option: 1.0}).validate(TOKEN, reply)
+    assert kinds(shelf) == [Recall, Remember]
+
+
+def test_answer_older_than_the_revocation_of_its_token(shelf: Shelf, one: Worker, two: Worker) -> None:
+    """A shared yes about a token that is revoked by its text is no answer: the question is asked."""
+    one.validate(TOKEN, YES)
+    shelf.advance(1.0)
+    revocation = Revocation("token", digest(TOKEN).hex(), before=two.time.wall, until=two.time.wall + 3600)
+    two.state.revocations.add(revocation, now=two.time.monotonic, wall=two.time.wall)
+    shelf.advance(CLOCK_SKEW + 1.0)
+    two.validate(TOKEN, YES)
+    assert [request.endpoint for request in two.requests] == ["introspection"]

@@ -309,3 +309,59 @@ def test_without_a_key_nothing_is_decrypted() -> None:
     world = server()
     world.state.policy = replace(world.state.policy, decryption=None)
     assert world.validate(TOKEN) == Inactive("unknown_key")
+
+
+def test_what_the_wrapper_says_is_inside() -> None:
+    """RFC 7516 §4.1.12: ``cty`` may name an access token's type, for who validates it and for who revokes it."""
+    named = encrypt(INSIDE, head={"cty": "at+jwt"})
+    world = server("optional")
+    assert isinstance(world.validate(named, JWKS), Active)
+    world.server.revoke(token=named)
+    assert world.validate(INSIDE) == Inactive("revoked")
+
+
+def test_looks_come_first(decrypted: list[str]) -> None:
+    """A token that does not match the pattern is not decrypted, and what is told is the first thing that is wrong."""
+    assert server(token_pattern="x.*").validate(TOKEN) == Inactive("malformed")
+    assert decrypted == []
+    assert server(token_pattern="x.*").validate(INSIDE) == Inactive("malformed")
+    both = server(strategy="introspect", token_format="opaque", algorithms="RS256")
+    assert both.validate(TOKEN) == Inactive("malformed")
+
+
+@pytest.mark.attack("A-J-13", "A-S-7")
+def test_a_flood_of_forged_signatures() -> None:
+    """Who encrypts tokens with signatures of nobody is cut off, and learns for how long."""
+    world = server()
+    rate, at_once = FAILED_DECRYPTIONS
+    assert isinstance(send(world, TOKEN, JWKS), Active)
+    forged = with_signature(INSIDE, b"x" * 64)
+    for _ in range(at_once):
+        assert send(world, encrypt(forged)) == Inactive("bad_signature")
+    limited = send(world, encrypt(forged))
+    assert (limited.cause, limited.fault) == (RATE_LIMITED, "crowd")
+    assert limited.retry_after == pytest.approx(1 / rate)
+
+
+@pytest.mark.attack("A-J-13", "A-S-7")
+def test_a_flood_beyond_the_other_limit() -> None:
+    """What may not be asked about has been decrypted for nothing, and is charged for that."""
+    world = server(strategy="introspect", rate_limit=0.001, rate_limit_burst=1)
+    send(world, TOKEN, ("introspection", yes()))
+    before = world.state.decryptions.charge(PEER, world.time.monotonic)
+    assert before is None
+    world.state.decryptions.refund(PEER)
+    for number in range(FAILED_DECRYPTIONS[1]):
+        limited = send(world, encrypt(INSIDE, head={"number": number}))
+        assert (limited.cause, limited.fault) == (RATE_LIMITED, "crowd")
+    assert world.state.decryptions.charge(PEER, world.time.monotonic) is not None
+
+
+def test_an_outage_is_nobodys_flood() -> None:
+    """That nobody answers is not the client's doing: its tokens are decrypted as before."""
+    world = server(strategy="introspect")
+    for _ in range(FAILED_DECRYPTIONS[1] + 1):
+        closed = world.state.breaker("introspection").status(world.time.monotonic).open
+        verdict = send(world, TOKEN, *[("introspection", REFUSED)] * (not closed))
+        assert isinstance(verdict, Unavailable)
+        assert verdict.fault == "outage"

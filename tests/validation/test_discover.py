@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from email.utils import formatdate
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ from resource_server._protocol.metadata import Metadata
 from resource_server._validation.discover import _fetch, discover, find_endpoint
 from resource_server._validation.verdict import Active, Unavailable
 from resource_server.events import AuthorizationServerUnavailable, ConfigurationFault
-from tests.support.jwt import ISSUER, REMOVED, access_token, signing_key
+from tests.support.jwt import ISSUER, NOW, REMOVED, access_token, signing_key
 from tests.support.play import INTROSPECTION, JWKS, REFUSED, Answer, World, answer, key_set, yes
 
 FIRST = "https://as.example.com/.well-known/oauth-authorization-server"
@@ -209,3 +210,25 @@ def test_metadata_is_left_alone_as_asked(world: World) -> None:
     assert world.validate("opaque") == Unavailable("circuit_open", 20.0)
     world.time.advance(20.0)
     assert isinstance(world.validate("opaque", ("metadata", document()), ("introspection", yes())), Active)
+
+
+def test_one_search_for_all_who_wait(world: World) -> None:
+    """Who needs metadata that are not there waits for the one search there is for them."""
+    flow = discover(world.state)
+    effect: Any = next(flow)
+    flow.close()
+    assert (effect.key, effect.wait) == ((ISSUER, "metadata"), True)
+
+
+def test_methods_do_not_matter_without_credentials() -> None:
+    """A server that has no credentials cares for no way to show them."""
+    world = World(strategy="jwks", client_id=REMOVED, client_secret=REMOVED, jwks_uri=REMOVED)
+    found = document(introspection_endpoint_auth_methods_supported=["private_key_jwt"])
+    assert isinstance(world.play(discover(world.state), ("metadata", found)), Metadata)
+    assert world.events == []
+
+
+def test_metadata_are_left_alone_until_a_date(world: World) -> None:
+    """RFC 9110 §10.2.3: a ``Retry-After`` may be a date, and callers learn how many seconds that is."""
+    reply = answer({}, status=503, retry_after=formatdate(NOW + 30, usegmt=True))
+    assert world.validate("opaque", ("metadata", reply)) == Unavailable("status_503", 30.0)

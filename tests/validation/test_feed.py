@@ -357,3 +357,65 @@ def test_names_are_not_shown() -> None:
     """Neither entries nor values are in what is logged of a step."""
     assert "canary" not in repr(Page(((b"1-0", b"canary"),)))
     assert "canary" not in repr(Append((b"canary",), 1.0))
+
+
+def test_all_versions_meet_in_one_log() -> None:
+    """The log of all workers of a server has one name."""
+    assert Worker(SharedLog()).feed.stream == Vault(b"s" * 32, ("issuer",)).name("revocations", "")
+
+
+def test_attempts_double() -> None:
+    """The wait doubles from attempt to attempt, in hearing and in telling, and starts anew after an answer."""
+    expected = [FIRST_WAIT, FIRST_WAIT * 2, FIRST_WAIT * 4, LONGEST_WAIT]
+    log = SharedLog(is_up=False)
+    worker = Worker(log, chance=1.0)
+    worker.note(revocation())
+    heard = [step.seconds for step in (worker.hear() for _ in range(8)) if isinstance(step, Pause)]
+    told = [step.seconds for step in (worker.tell() for _ in range(4)) if isinstance(step, Pause)]
+    assert (heard, told) == (expected, expected)
+    log.is_up = True
+    worker.hear()
+    worker.tell()
+    log.is_up = False
+    worker.hear()
+    worker.note(revocation("bob"))
+    assert worker.hear() == Pause(FIRST_WAIT)
+    assert worker.tell() == Pause(FIRST_WAIT)
+
+
+def test_only_what_a_vanished_log_lacks_is_told_again() -> None:
+    """It is read from its beginning at once, and what is found there is not written a second time."""
+    log = SharedLog()
+    first, second = Worker(log), Worker(log)
+    first.note(revocation(), revocation("bob"))
+    first.tell()
+    second.hear(2)
+    del log.entries[1]
+    assert second.hear(2) == Read(BEGINNING, 0.0)
+    second.hear()
+    assert [known.value for known in second.feed.outbox.take(second.time.monotonic)] == ["bob"]
+
+
+def test_what_ends_this_moment_is_not_told_again() -> None:
+    """What is over when a log has vanished does not wait to be written."""
+    log = SharedLog()
+    worker = Worker(log)
+    worker.note(revocation(memory=10.0))
+    worker.tell()
+    worker.hear(2)
+    log.entries.clear()
+    worker.time.advance(10)
+    worker.hear(3)
+    assert len(worker.feed.outbox) == 0
+
+
+def test_an_answer_as_usual_hurries_nothing() -> None:
+    """Only after an outage is what was not confirmed written again at once."""
+    log = SharedLog()
+    worker = Worker(log)
+    worker.note(revocation())
+    worker.tell()
+    log.entries.clear()
+    worker.hear(3)
+    worker.tell()
+    assert log.entries == []

@@ -62,7 +62,7 @@ def test_a_fork_waits_for_who_holds_a_lock(monkeypatch: pytest.MonkeyPatch) -> N
 
     def fork() -> list[bool]:
         forks._before()
-        found = [one.locked(), two.locked()]
+        found = [lock in forks._taken[-1] for lock in (one, two)]
         forks._after()
         return found
 
@@ -82,6 +82,7 @@ def test_a_lock_of_the_thread_that_forks(monkeypatch: pytest.MonkeyPatch) -> Non
         assert other.locked()
         forks._after_in_child()
         assert lock.locked()
+        assert not other.locked()
     assert not lock.locked()
     assert time.monotonic() - began < 5.0
 

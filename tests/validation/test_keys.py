@@ -353,3 +353,28 @@ def test_the_repr_tells_no_key() -> None:
     """A key is shown by its id and algorithms only."""
     (key,) = public(OLD)
     assert OLD.jwk()["x"] not in repr(key)
+
+
+def test_a_new_ring_may_look() -> None:
+    """Before the first fetch nothing has failed, and a key id may cause a fetch."""
+    keys = KeyRing()
+    assert keys.fault is None
+    assert keys.may_look(0.0)
+
+
+@pytest.mark.attack("A-K-9")
+def test_a_look_counts_for_just_its_window() -> None:
+    """A look, and the very first fetch, count for a minute and not a moment longer."""
+    keys = ring(OLD)
+    for now in (0.0, QUICK_SPACING):
+        assert keys.may_look(now)
+        keys.accept(public(OLD), None, now)
+    keys.accept(public(OLD), None, LOOKS_WINDOW - 1)
+    assert keys.may_look(LOOKS_WINDOW)
+    began = KeyRing()
+    began.accept(public(OLD), None, 0.0)
+    for now in (10.0, 10.0 + QUICK_SPACING):
+        assert began.may_look(now)
+        began.accept(public(OLD), None, now)
+    assert not began.may_look(LOOKS_WINDOW - 0.001)
+    assert began.may_look(LOOKS_WINDOW)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from resource_server._validation.own_token import OwnToken
+from resource_server._validation.own_token import MAX_FILE_BYTES, OwnToken, read_token
 
 
 def test_a_refusal_of_an_older_token() -> None:
@@ -53,3 +53,17 @@ def test_a_refusal_of_what_is_in_a_file(tmp_path: Path) -> None:
     file.write_text("first")
     own.from_file(file)
     assert [own.refuse("first", now) for now in (0.0, 0.1, 4.9, 5.0)] == [True, False, False, True]
+
+
+def test_the_longest_token_in_a_file(tmp_path: Path) -> None:
+    """A token may be as long as the limit, and none longer is taken: nor the beginning of one."""
+    file = tmp_path / "token"
+    file.write_text("t" * MAX_FILE_BYTES)
+    assert read_token(file) == "t" * MAX_FILE_BYTES
+    file.write_text("t" * (MAX_FILE_BYTES + 1))
+    assert read_token(file) is None
+
+
+def test_a_file_without_an_end() -> None:
+    """No more than the limit is read of a file, however much there is in it."""
+    assert read_token(Path("/dev/zero")) is None

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from resource_server._validation import forks
-from resource_server._validation.replay import UsedProofs, proof_name
+from resource_server._validation.replay import _TOLERANCE, UsedProofs, proof_name
 
 TTL = 60.0
 
@@ -106,3 +106,38 @@ def test_its_lock_is_free_after_a_fork() -> None:
     assert used.lock.locked()
     forks._after()
     assert not used.lock.locked()
+
+
+@pytest.mark.rfc("9449-11.1-a")
+def test_a_clock_first_looked_at_was_not_set_back() -> None:
+    """RFC 9449 §11.1: the first look at the clock lengthens nothing, and neither does a second one at the same time."""
+    used = UsedProofs(10)
+    assert used.add(name(1), 0.0, TTL) is None
+    used.follow(0.0)
+    for _ in range(3):
+        used.follow(-100.0)
+    assert used.add(name(1), TTL + 99.9, TTL) == "proof_replayed"
+    assert used.add(name(1), TTL + 100.0, TTL) is None
+
+
+@pytest.mark.rfc("9449-11.1-a")
+def test_a_clock_that_is_set_back_little_by_little() -> None:
+    """RFC 9449 §11.1: steps that are too small to be told from noise add up, and count when they can be told."""
+    used = UsedProofs(10)
+    used.follow(0.0)
+    assert used.add(name(1), 0.0, TTL) is None
+    for step in range(1, 101):
+        used.follow(-step / 20)
+    assert used.add(name(1), TTL + 4.85, TTL) == "proof_replayed"
+
+
+@pytest.mark.rfc("9449-11.1-a")
+def test_as_little_as_two_readings_differ_by() -> None:
+    """RFC 9449 §11.1: just the tolerance lengthens nothing, and is not forgotten either."""
+    used = UsedProofs(10)
+    used.follow(_TOLERANCE)
+    assert used.add(name(1), 0.0, TTL) is None
+    used.follow(0.0)
+    assert used.add(name(1), TTL, TTL) is None
+    used.follow(-_TOLERANCE)
+    assert used.add(name(1), 2 * TTL + 0.19, TTL) == "proof_replayed"

@@ -339,3 +339,22 @@ def test_a_date_with_a_fraction() -> None:
     """RFC 7519 §2: a NumericDate may have a fraction, and is the token's own date none the less."""
     claims = {"sub": "subject-1", "jti": "token-1", "client_id": "client-1", "iat": NOW}
     assert own_claims(parsed(access_token(KEY, iat=NOW + 0.5)), claims) == {"iat": NOW + 0.5}
+
+
+def test_when_it_is_said_that_one_is_forgotten() -> None:
+    """It is said when the first is forgotten, and not again when more is known of another, or there is room."""
+    told: list[int] = []
+    found = Revocations(2, on_full=lambda: told.append(found.forgotten))
+    for value, until in (("a", LONG), ("b", NOW + 70), ("c", LONG)):
+        assert found.add(revocation(value=value, until=until), now=LEARNT, wall=NOW)
+    assert told == [1]
+    assert found.add(revocation(value="c", until=LONG + 1), now=LEARNT, wall=NOW)
+    assert found.add(revocation(value="d"), now=LEARNT, wall=NOW + 2 * SWEEP_EVERY)
+    assert (told, found.forgotten, len(found)) == ([1], 1, 2)
+
+
+def test_what_ends_this_moment_is_over() -> None:
+    """A revocation is let go at the moment it ends."""
+    found = noted(revocation(until=NOW + SWEEP_EVERY))
+    assert found.add(revocation(value="bob"), now=LEARNT, wall=NOW + SWEEP_EVERY)
+    assert [known.value for known in found.all()] == ["bob"]

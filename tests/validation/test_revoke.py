@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -201,3 +202,35 @@ def test_forgotten_revocations_are_told_once() -> None:
     for number in range(4):
         world.server.revoke(sub=str(number))
     assert world.events == [RevocationsForgotten("https://as.example.com")]
+
+
+def test_whole_seconds_up_to_the_end_of_memory() -> None:
+    """A moment may be a whole number, and lie as far ahead as anything is remembered."""
+    world = World(revocation_memory=100.0)
+    world.server.revoke(sub="alice", before=int(NOW) + 100)
+    assert [known.before for known in world.state.revocations.all()] == [NOW + 100]
+
+
+@pytest.mark.attack("A-C-4")
+def test_an_end_with_a_fraction() -> None:
+    """The token's own end counts also where it names a fraction of a second, and all that is said of it is dated."""
+    world = World(strategy="introspect")
+    token = access_token(KEY, exp=NOW + 600.5)
+    verdict = world.validate(token, ("introspection", yes(exp=int(NOW) + 60, jti="token-1")))
+    key = world.server._core.digest(token.encode())
+    world.state.cache.put(key, verdict, now=world.time.monotonic, wall=NOW)
+    world.server.revoke(token=token)
+    found = world.state.revocations.all()
+    assert {known.until for known in found} == {NOW + 601.5}
+    assert [isinstance(known.before, float) for known in found] == [True, True]
+
+
+def test_a_token_without_an_end() -> None:
+    """A token that names no end is remembered for as long as anything."""
+    world = World(strategy="introspect", revocation_memory=100.0)
+    verdict = world.validate("opaque", ("introspection", yes()))
+    assert isinstance(verdict, Active)
+    endless = replace(verdict, principal=replace(verdict.principal, expires_at=None))
+    world.state.cache.put(world.server._core.digest(b"opaque"), endless, now=world.time.monotonic, wall=NOW)
+    world.server.revoke(token="opaque")
+    assert {known.until for known in world.state.revocations.all()} == {NOW + 100}

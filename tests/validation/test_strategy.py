@@ -5,10 +5,15 @@ from __future__ import annotations
 import pytest
 
 from resource_server import InvalidToken, Requirement, VerificationUnavailable
+from resource_server._protocol.jws import parse_jws
 from resource_server._protocol.messages import HTTPResponse
+from resource_server._validation.consult import Question
+from resource_server._validation.grant import Tie
+from resource_server._validation.validate import Presented, validate
 from resource_server._validation.verdict import Active, Inactive, Unavailable, Verdict
+from resource_server.principal import tie_of
 from tests.support.jwt import ISSUER, access_token, signing_key
-from tests.support.play import REFUSED, TIMEOUT, Answer, Script, World, answer, key_set, no, unsupported, yes
+from tests.support.play import REFUSED, TIMEOUT, Answer, Script, World, answer, digest, key_set, no, unsupported, yes
 
 OPAQUE = "opaque-token"
 JWT = access_token()
@@ -188,3 +193,59 @@ def test_other_kinds_of_jwt_are_not_asked_about(strategy: str) -> None:
     world = World(strategy=strategy)
     token = access_token(head={"typ": "logout+jwt"})
     assert outcome_of(world.validate(token)) == "wrong_type"
+
+
+def test_strangers_wait_behind_the_known() -> None:
+    """A client's unknown tokens are charged; one that was good a moment ago, or is renewed, is not, and goes first."""
+    world = World(strategy="introspect", rate_limit=0.001, rate_limit_burst=1, cache_ttl=1.0)
+
+    def send(token: str, *script: tuple[str, Answer], **how: bool) -> Verdict:
+        presented = Presented(digest(token), token.encode(), peer="192.0.2.1", **how)
+        verdict: Verdict = world.play(validate(world.state, presented), *script)
+        return verdict
+
+    assert isinstance(send("known", ("introspection", yes())), Active)
+    assert [request.priority for request in world.requests] == [False]
+    stranger = send("stranger")
+    assert isinstance(stranger, Unavailable)
+    assert (stranger.cause, stranger.fault) == ("rate_limited", "crowd")
+    for token, how in (("known", {}), ("another", {"ahead": True})):
+        assert isinstance(send(token, ("introspection", yes()), **how), Active)
+        assert [request.priority for request in world.requests] == [True]
+
+
+def test_a_server_that_wants_its_tokens_verified_locally() -> None:
+    """Where that is not what we are configured for, somebody has to change the configuration."""
+    verdict = World(strategy="introspect").validate(JWT, ("introspection", unsupported()))
+    assert verdict == Unavailable("unsupported_token_type", fault="configuration")
+
+
+def test_what_a_principal_is_tied_to() -> None:
+    """What a principal's lease goes by is what its verdict goes by: the token's name, its time and its claims."""
+    verdict = World(strategy="introspect").validate(JWT, ("introspection", yes()))
+    assert isinstance(verdict, Active)
+    tie = tie_of(verdict.principal)
+    assert isinstance(tie, Tie)
+    assert (tie.name, tie.asked_at, tie.own) == (verdict.name, verdict.asked_at, verdict.own)
+    assert verdict.own is not None
+
+
+def test_what_is_asked_shows_no_token() -> None:
+    """The representation of a token on its way shows neither it, nor its claims, nor who has sent it."""
+    presented = Presented(b"digest", b"canary-token", peer="canary-peer")
+    question = Question(b"canary-token", "canary-digest", "canary-name", parse_jws(JWT.encode()), peer="canary-peer")
+    for shown in (repr(presented), repr(question)):
+        assert "canary" not in shown
+        assert "jws" not in shown
+
+
+def test_a_slow_answer_is_renewed_early() -> None:
+    """Where an answer takes four seconds, the next one is asked for eight seconds before this one ends."""
+    world = World(strategy="introspect")
+    flow = validate(world.state, Presented(digest(OPAQUE), OPAQUE.encode()))
+    next(flow)
+    world.time.advance(4.0)
+    with pytest.raises(StopIteration):
+        flow.send(yes())
+    entry = world.state.cache._active[digest(OPAQUE)]
+    assert entry.hard_end - entry.soft_end == pytest.approx(8.0)

@@ -194,3 +194,14 @@ def test_a_server_that_says_nothing_of_the_jti_is_enough() -> None:
     world.play(fetch_keys(world.state), ("jwks", key_set(KEY)))
     world.validate(TOKEN, ("introspection", answer({"active": False, "jti": "another"})))
     assert world.validate(TOKEN, ("introspection", REFUSED)) == Inactive("inactive")
+
+
+@pytest.mark.attack("A-C-10")
+def test_a_token_that_names_no_key_is_buried_before_its_key_is_known() -> None:
+    """A no about a token without ``kid`` holds when the key that has signed it is published later."""
+    world = World(negative_cache_ttl=0.0)
+    world.play(fetch_keys(world.state), ("jwks", key_set(signing_key("ES256", "another"))))
+    token = access_token(KEY, head={"kid": REMOVED})
+    assert world.validate(token, ("introspection", no())) == Inactive("inactive")
+    world.play(fetch_keys(world.state), ("jwks", key_set(KEY)))
+    assert world.validate(token, ("introspection", REFUSED)) == Inactive("inactive")

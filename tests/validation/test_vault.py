@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import pickle
+from hashlib import scrypt
 
 import pytest
 
 from resource_server._protocol.sealed import seal
-from resource_server._validation.vault import Vault
+from resource_server._validation.vault import Vault, stretched
 
 SECRET = b"canary-secret-of-thirty-two-bytes"
 IDENTITY = ("https://as.example.com", "rs", "", "https://rs.example.com")
@@ -93,3 +94,15 @@ def test_what_is_sealed_is_json(content: bytes) -> None:
 def test_no_two_seals_share_a_nonce() -> None:
     """Each value is sealed with a nonce of its own."""
     assert len({VAULT.seal(MEMBERS, name=NAME, token=TOKEN)[1:13] for _ in range(1000)}) == 1000
+
+
+def test_what_all_may_read_has_no_token() -> None:
+    """What is sealed or opened without a token is the same as with an empty one."""
+    assert VAULT.open(VAULT.seal(MEMBERS, name=NAME), name=NAME, token=b"") == MEMBERS
+    assert VAULT.open(VAULT.seal(MEMBERS, name=NAME, token=b""), name=NAME) == MEMBERS
+
+
+def test_a_stretched_secret() -> None:
+    """RFC 7914 §2: workers of two versions make the same secret of 32 bytes, at the same cost."""
+    expected = scrypt(b"a short secret", salt=b"resource-server", n=16384, r=8, p=1, dklen=32)
+    assert stretched("a short secret") == expected
