@@ -41,7 +41,7 @@ def changed(**changes: Any) -> tuple[IssuerState, set[str]]:
         ({"client": ClientCredentials("rs", "secret")}, {"own_token"}),
         ({"token_client": ClientCredentials("rs", "secret")}, {"own_token"}),
     ],
-    ids="-".join,
+    ids=lambda names: "-".join(sorted(names)),
 )
 def test_what_another_policy_begins_anew(changes: dict[str, Any], new: set[str]) -> None:
     """What was learnt under other options is forgotten where it does not hold any more, and only there."""
