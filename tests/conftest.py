@@ -49,7 +49,9 @@ def no_secret_is_seen(request: pytest.FixtureRequest) -> Generator[None]:
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
     """Say how many secrets were looked for in how many tests."""
-    reports = [report for found in terminalreporter.stats.values() for report in found if hasattr(report, "user_properties")]
+    reports = [
+        report for found in terminalreporter.stats.values() for report in found if hasattr(report, "user_properties")
+    ]
     counts = [
         dict(report.user_properties)["secrets"] for report in reports if "secrets" in dict(report.user_properties)
     ]
