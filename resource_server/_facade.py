@@ -23,7 +23,7 @@ from resource_server._upkeep import revoke
 from resource_server._validation.forks import fork_safe_lock
 from resource_server._validation.state import Clock
 from resource_server.errors import BearerTokenError, ConfigurationError, VerificationUnavailable
-from resource_server.events import ConfigurationFault, ConfigurationReloaded, Observer
+from resource_server.events import ConfigurationFault, ConfigurationReloaded, Observer, UnprotectedRoutes
 from resource_server.health import Health, assess, joined
 from resource_server.principal import Principal
 
@@ -193,6 +193,14 @@ class Facade(ABC):
             scope=scope,
             actor_token=actor_token,
         )
+
+    def tell_unprotected(self, routes: Iterable[str]) -> None:
+        """Tell the observer which routes of an application let everybody in, when it starts.
+
+        Args:
+            routes: each as ``GET /path``, or the path alone where every method is meant.
+        """
+        self._judge.reports.tell(UnprotectedRoutes(tuple(routes), self.settings.issuer))
 
     @property
     def settings(self) -> Settings:

@@ -134,6 +134,15 @@ class SecurityEventReceived:
     issuer: str
 
 
+@dataclass(frozen=True, slots=True)
+class UnprotectedRoutes:
+    """An application starts, and these of its routes let everybody in: for somebody to read, once."""
+
+    routes: tuple[str, ...]
+    """Each as ``GET /path``, or as the path alone where every method is meant."""
+    issuer: str
+
+
 Event = (
     TokenValidated
     | SecurityEventReceived
@@ -147,6 +156,7 @@ Event = (
     | RevocationFeedUnavailable
     | RevocationFeedAvailable
     | RevocationsForgotten
+    | UnprotectedRoutes
 )
 Observer = Callable[[Event], None]
 """Called with every event, where that happens, in whatever thread: it must be quick. What it raises is reported and
@@ -201,6 +211,8 @@ class LoggingObserver:
                 "configuration_reloaded changed=%s at_a_restart=%s issuer=%s",
                 ",".join(event.changed), ",".join(event.at_a_restart), event.issuer,
             )  # fmt: skip
+        elif isinstance(event, UnprotectedRoutes):
+            self._logger.info("unprotected_routes routes=%s issuer=%s", ", ".join(event.routes), event.issuer)
         else:
             self._logger.debug("%s", event)
 

@@ -7,7 +7,7 @@ credentials once: before a route begins, at the first read of the body, or when 
 
 from collections.abc import AsyncGenerator, Iterator, Sequence
 from contextlib import asynccontextmanager
-from typing import Any, ClassVar, Literal, NamedTuple, cast
+from typing import Any, ClassVar, NamedTuple, Unpack, cast
 
 from fastapi import FastAPI, HTTPException, Request, Security, WebSocket
 from fastapi.openapi.models import HTTPBearer as HTTPBearerModel
@@ -22,14 +22,12 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from resource_server._asgi import (
     asked_metadata,
     can_answer,
-    may_hold_token,
     read_form,
-    refuse_proofs_for_nowhere,
-    render,
     request_parts,
     send_metadata,
     with_fields,
 )
+from resource_server._hosts import hides, may_hold_token, refuse_proofs_for_nowhere, render
 from resource_server._protocol.messages import RequestParts
 from resource_server._protocol.openapi import (
     BEARER_SCHEME,
@@ -45,8 +43,8 @@ from resource_server.errors import (
     InsufficientScope,
     VerificationUnavailable,
 )
-from resource_server.principal import Assurance, Principal
-from resource_server.requirements import Demand, Detail, Requirement, Scopes, all_of
+from resource_server.principal import Principal
+from resource_server.requirements import Demands, Requirement, Scopes
 from resource_server.server import ResourceServer
 
 __all__ = ["install", "require"]
@@ -55,19 +53,7 @@ _KEY = "resource_server.call"
 _Refused = BearerTokenError | VerificationUnavailable
 
 
-def require(  # noqa: PLR0913 - each by name
-    *scopes: str | Scopes,
-    audience: str | None = None,
-    assurance: Assurance = Assurance.LOCAL,
-    dpop: Demand | None = None,
-    mtls: Demand | None = None,
-    acr_values: str | Sequence[str] = (),
-    max_age: int | None = None,
-    details: Detail | Sequence[Detail] = (),
-    unavailable_status: Literal[401, 503] | None = None,
-    hide: bool = False,
-    ajax_forbidden: bool = False,
-) -> Any:  # noqa: ANN401 - it stands as a default value too, where its type would have to be the parameter's
+def require(*scopes: str | Scopes, **demands: Unpack[Demands]) -> Any:  # noqa: ANN401 - a default value of any type
     """Demand a token, and of it these scopes; the dependency's value is the :class:`~resource_server.Principal`.
 
     It works as ``Annotated[Principal, require(...)]``, as a default value, and in the ``dependencies`` of a route, a
@@ -75,37 +61,14 @@ def require(  # noqa: PLR0913 - each by name
 
     Args:
         scopes: scope tokens, all of which are needed, or requirements made with ``all_of`` and ``any_of``.
-        audience: an audience the token must also have.
-        assurance: the least to accept; ``Assurance.INTROSPECTED`` refuses whatever a signature alone lets in.
-        dpop: ``off``, ``optional`` or ``required``, in place of the server's setting (RFC 9449).
-        mtls: the same for a token that is bound to the client's certificate (RFC 8705).
-        acr_values: authentication context classes, one of which the user must have gone through (RFC 9470).
-        max_age: seconds since the user's authentication, at most (RFC 9470).
-        details: authorization details made with ``detail``, all of which are needed (RFC 9396).
-        unavailable_status: 401 or 503 where the token cannot be verified, in place of the server's setting.
-        hide: answer 404 in place of 403.
-        ajax_forbidden: answer 403 in place of 401 to ``X-Requested-With: XMLHttpRequest``.
+        demands: what else the route demands: ``audience``, ``assurance``, ``dpop``, ``mtls``, ``acr_values``,
+            ``max_age`` (seconds), ``details``, ``unavailable_status`` (401 or 503), ``hide``, ``ajax_forbidden``; each
+            means what it means in :class:`~resource_server.Requirement`.
 
     Raises:
         ConfigurationError: a scope is not a scope token, or another argument has no such value.
     """
-    if unavailable_status not in (None, 401, 503):
-        raise ConfigurationError(f"unavailable_status must be 401 or 503 (got {unavailable_status!r})")
-    if assurance not in list(Assurance):
-        raise ConfigurationError(f"assurance must be one of {', '.join(Assurance)} (got {assurance!r})")
-    requirement = Requirement(
-        scopes=all_of(*scopes),
-        audience=audience,
-        assurance=Assurance(assurance),
-        dpop=dpop,
-        mtls=mtls,
-        acr_values=tuple(acr_values.split() if isinstance(acr_values, str) else acr_values),
-        max_age=max_age,
-        details=(details,) if isinstance(details, Detail) else tuple(details),
-        unavailable_status=unavailable_status,
-        hide=hide,
-        ajax_forbidden=ajax_forbidden,
-    )
+    requirement = Requirement.of(*scopes, **demands)
     return Security(_Bearer(requirement), scopes=spell_alternatives(requirement.scopes))
 
 
@@ -371,9 +334,9 @@ async def _render(connection: Request | WebSocket, error: Exception) -> Response
     """Answer a refusal, of a request or of a WebSocket handshake."""
     refusal, call = cast("_Refused", error), cast("_Call", connection.scope[_KEY])
     answerable = can_answer(connection.scope)
-    if call.requirement.hide and isinstance(refusal, InsufficientScope) and answerable:
+    if hides(refusal, call.requirement) and answerable:
         raise HTTPException(404) from None  # raised by the endpoint itself; the application answers it as any other 404
-    rendered = render(call.guard.server, connection.scope, refusal, call.requirement)
+    rendered = render(call.guard.server, connection.scope["headers"], refusal, call.requirement)
     if isinstance(connection, WebSocket):
         denied = _RenderedResponse(rendered, head=False)
         # Where the server can send no response, closing is a bare 403 on the wire.

@@ -6,8 +6,9 @@ References: RFC 6750 section 3, RFC 9396 section 9, RFC 9470 section 3
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import cast, get_args
+from typing import Any, Literal, Self, TypedDict, Unpack, cast, get_args
 
 from resource_server._protocol.authorization_details import Detail, detail
 from resource_server._protocol.demand import Demand
@@ -25,6 +26,7 @@ __all__ = [
     "ANY_TOKEN",
     "EXACT_SCOPES",
     "Demand",
+    "Demands",
     "Detail",
     "Requirement",
     "ScopeRules",
@@ -38,6 +40,22 @@ __all__ = [
 
 EXACT_SCOPES = ScopeRules()
 """A scope includes itself and nothing else."""
+
+
+class Demands(TypedDict, total=False):
+    """What a route may demand besides scopes, as keywords; :class:`Requirement` says what each means."""
+
+    audience: str | None
+    assurance: Assurance
+    dpop: Demand | None
+    mtls: Demand | None
+    acr_values: str | Sequence[str]
+    """One name, several with spaces between them, or a list."""
+    max_age: int | None
+    details: Detail | Sequence[Detail]
+    unavailable_status: Literal[401, 503] | None
+    hide: bool
+    ajax_forbidden: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +88,31 @@ class Requirement:
     plain: bool = field(init=False, repr=False, compare=False)
     """Nothing is said of an audience, proofs, certificates, the user's authentication and details: computed once, for
     every request asks it."""
+
+    @classmethod
+    def of(cls, *scopes: str | Scopes, **demands: Unpack[Demands]) -> Self:
+        """Make a requirement from what a route says: scopes, and whatever else it demands.
+
+        Args:
+            scopes: scope tokens, all of which are needed, or requirements made with ``all_of`` and ``any_of``.
+            demands: the fields of this class; ``acr_values`` may be one text, and ``details`` a single one.
+
+        Raises:
+            ConfigurationError: a scope is not a scope token, or another argument has no such value.
+        """
+        unavailable_status, assurance = demands.get("unavailable_status"), demands.get("assurance", Assurance.LOCAL)
+        if unavailable_status not in (None, 401, 503):
+            raise ConfigurationError(f"unavailable_status must be 401 or 503 (got {unavailable_status!r})")
+        if assurance not in list(Assurance):
+            raise ConfigurationError(f"assurance must be one of {', '.join(Assurance)} (got {assurance!r})")
+        classes, details = demands.get("acr_values", ()), demands.get("details", ())
+        said: dict[str, Any] = {
+            **demands,
+            "assurance": Assurance(assurance),
+            "acr_values": tuple(classes.split() if isinstance(classes, str) else classes),
+            "details": (details,) if isinstance(details, Detail) else tuple(details),
+        }
+        return cls(scopes=all_of(*scopes), **said)
 
     def __post_init__(self) -> None:
         """Note whether the common case is enough.

@@ -90,7 +90,7 @@ NAMES: dict[str, dict[str, tuple[str, ...]]] = {
     },
     "How it is": {"resource_server.health": ("Health", "Check")},
     "What a route demands": {
-        "resource_server.requirements": ("ANY_TOKEN", "Requirement", "authorize"),
+        "resource_server.requirements": ("ANY_TOKEN", "Requirement", "Demands", "authorize"),
         "resource_server._protocol.scopes": ("Scopes", "all_of", "any_of"),
         "resource_server._protocol.authorization_details": ("Detail", "detail"),
     },
@@ -108,7 +108,7 @@ NAMES: dict[str, dict[str, tuple[str, ...]]] = {
             "Event", "TokenValidated", "RequestRefused", "RequestUnverifiable", "AuthorizationServerUnavailable",
             "ConfigurationFault", "ConfigurationReloaded", "StoreUnavailable", "StoreAvailable",
             "RevocationFeedUnavailable", "RevocationFeedAvailable", "RevocationsForgotten", "SecurityEventReceived",
-            "Observer", "LoggingObserver",
+            "UnprotectedRoutes", "Observer", "LoggingObserver",
         ),
     },
     "`resource_server.fastapi`": {"resource_server.fastapi": ("install", "require")},

@@ -10,13 +10,12 @@ from resource_server import Principal
 from resource_server._asgi import (
     asked_metadata,
     can_answer,
-    header,
-    may_hold_token,
     read_form,
     request_parts,
     send_metadata,
     with_fields,
 )
+from resource_server._hosts import header, may_hold_token
 from resource_server._protocol.messages import RequestParts
 from tests.support.fastapi_app import ScriptedAS
 

@@ -10,7 +10,7 @@ from typing import Any, get_args
 
 import pytest
 
-import resource_server._asgi
+import resource_server._hosts
 import resource_server.errors
 from resource_server import ResourceServerError, Settings
 from resource_server._validation import admit, keys, validate
@@ -171,5 +171,5 @@ def test_times_in_the_prose_are_the_real_ones(sentence: str, seconds: float) -> 
 def test_other_bounds_in_the_prose_are_the_real_ones() -> None:
     """The wait of a 503 without `Retry-After` from above, and the longest form that is read, are those of the code."""
     assert f"else {admit.DEFAULT_RETRY_AFTER:g} seconds" in " ".join(read("docs/errors.md").split())
-    assert resource_server._asgi._MAX_FORM == 64 * 1024
+    assert resource_server._hosts.MAX_FORM_BYTES == 64 * 1024
     assert "64 KiB" in read("docs/how-a-request-is-judged.md")
