@@ -5,11 +5,12 @@ SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test lint bench docs clean
+.PHONY: help demo example test lint bench docs clean
 
 PYTHON ?= python3
 export PYTHON
 ARGS ?=
+APP ?=
 BIN := .venv/bin
 # The wrapper would ask a registry for a newer release of itself, and Material would print an advertisement.
 export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
@@ -20,6 +21,9 @@ help: ## Show this list
 
 demo: .venv/.demo ## Show the whole story in one terminal: tokens issued, accepted, refused, revoked
 	@$(BIN)/resource-server demo
+
+example: .venv/.dev ## Run an example and an authorization server for it: make example APP=flask; without APP, list them
+	@$(BIN)/python -m examples $(APP)
 
 test: .venv/.dev ## Run every test on all cores, and hold the coverage of each package to its mark
 	$(BIN)/coverage erase

@@ -86,7 +86,7 @@ def test_unknown_commands_are_found() -> None:
     """The judge above is not blind: it refuses a target, an option, an extra and a variable that do not exist."""
     assert judge(["make", "coffee"])
     assert judge(["mock-as", "serve", "--no-such-option"])
-    assert judge(["pip", "install", "resource-server[flask]"])
+    assert judge(["pip", "install", "resource-server[tornado]"])
     assert judge(["export", "RESOURCE_SERVER_CACHE_TLL=1"])
     assert judge(["scripts/lock", "--downgrade"])
     assert judge(["no-such-program"])
