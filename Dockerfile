@@ -1,4 +1,4 @@
-# One image, two programs: the mock authorization server, and the orders API of examples/. For development and tests.
+# One image for the mock authorization server, the gateway, and two of the examples/. For development and tests.
 FROM python:3.13-slim AS build
 RUN python -m venv /opt/venv
 ENV PATH=/opt/venv/bin:$PATH PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1
@@ -11,7 +11,7 @@ RUN pip install --quiet --no-deps --no-build-isolation .
 
 FROM python:3.13-slim
 COPY --from=build /opt/venv /opt/venv
-COPY examples/fastapi_app.py /app/
+COPY examples/fastapi_app.py examples/fleet/fleet_app.py /app/
 WORKDIR /app
 ENV PATH=/opt/venv/bin:$PATH PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
 # No name in the image needs this user: nothing in it is written to.

@@ -16,12 +16,14 @@ from rich.table import Table
 from benchmarks import (
     chaos,
     differential,
+    doors,
     dpop,
     fleet,
     flood,
     footprint,
     front_door,
     fuzz,
+    gateway,
     grid,
     hit,
     hostile,
@@ -36,6 +38,7 @@ from benchmarks.harness import Figure
 
 BENCHMARKS: dict[str, Callable[[], Awaitable[list[Figure]]]] = {
     "front_door": front_door.measure,
+    "doors": doors.measure,
     "jwt": tokens.measure_jwt,
     "dpop": dpop.measure,
     "burst": tokens.measure_burst,
@@ -48,6 +51,7 @@ BENCHMARKS: dict[str, Callable[[], Awaitable[list[Figure]]]] = {
     "miss": miss.measure,
     "hostile": hostile.measure,
     "fleet": fleet.measure,
+    "gateway": gateway.measure,
 }
 LONG: dict[str, Callable[[list[str]], Awaitable[list[Figure]]]] = {
     "grid": grid.measure,

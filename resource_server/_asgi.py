@@ -6,8 +6,9 @@ References: ASGI HTTP and WebSocket specification 2.5, ASGI TLS extension 0.2
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, MutableMapping
+from http import HTTPStatus
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 from resource_server._facade import Facade
 from resource_server._hosts import MAX_FORM_BYTES, added_fields, metadata_at
@@ -50,6 +51,30 @@ def _raw_path(scope: Scope) -> bytes:
 def _certificate(scope: Scope) -> str | None:
     tls = (scope.get("extensions") or {}).get("tls")
     return next(iter(tls.get("client_cert_chain") or ()), None) if tls else None
+
+
+def routed_paths(scope: Scope) -> tuple[str, ...]:
+    """Return the path that an application routes by; several where frameworks take a prefix off in several ways.
+
+    Starlette takes off ``root_path`` where a slash follows, Django and Quart wherever the path begins with it, Litestar
+    wherever it first stands; and some route by the whole path. A middleware of Litestar's comes after its router, which
+    shows a mounted application the rest of the path only.
+    """
+    path: str = scope["path"]
+    root: str = scope.get("root_path") or ""
+    mounted = getattr(scope.get("route_handler"), "is_mount", False)
+    if not (root or mounted):
+        return (path,)
+    paths = (path, unquote(_raw_path(scope).decode("latin-1"))) if mounted else (path,)
+    return tuple(dict.fromkeys(reading for whole in paths for reading in _without(whole, root)))
+
+
+def _without(path: str, root: str) -> tuple[str, ...]:
+    if not root:
+        return (path,)
+    cut, found = path.removeprefix(root), path.partition(root)
+    taken = (cut if cut.startswith("/") else path, cut, found[2] if found[1] else path)
+    return tuple("/" + reading.removeprefix("/") for reading in taken)
 
 
 async def read_form(receive: Receive, messages: list[Message]) -> bytes | None:
@@ -109,7 +134,7 @@ def with_fields(message: Message, server: Facade, principal: Principal | None) -
         server: whose request it answers.
         principal: who was let in.
     """
-    if message["type"] not in _STARTS:
+    if message["type"] not in _STARTS or not (message["status"] == HTTPStatus.NOT_FOUND or server.adds_fields):
         return message
     headers: list[tuple[bytes, bytes]] = list(message.get("headers", ()))
     names = {name.lower() for name, _ in headers}

@@ -269,7 +269,7 @@ class Core:
         now = self.clock.monotonic()
         entry = self.state.cache.find(key, now)
         if entry is None:
-            presented = Presented(key, credential.token, peer=request.peer)
+            presented = Presented(key, credential.token, peer=request.client or request.peer)
             return Unknown(self, presented, requirement, credential, request)
         if now >= entry.soft_end and self.state.cache.take_refresh(key, entry):
             renewed = Presented(key, credential.token, ahead=True)

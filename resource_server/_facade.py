@@ -202,6 +202,15 @@ class Facade(ABC):
         """
         self._judge.reports.tell(UnprotectedRoutes(tuple(routes), self.settings.issuer))
 
+    def tell_fault(self, where: str, cause: str) -> None:
+        """Tell the observer of something around this server that cannot work until somebody mends it.
+
+        Args:
+            where: what is wrong, for instance a front door.
+            cause: in what way, in a fixed vocabulary.
+        """
+        self._judge.reports.tell(ConfigurationFault(where, cause, self.settings.issuer))
+
     @property
     def settings(self) -> Settings:
         """The options, as they are in force; with several authorization servers, what is said for all of them."""

@@ -180,7 +180,7 @@ class Issuers:
             VerificationUnavailable: as above.
         """
         if isinstance(found, Core):
-            self._limiter.refund(asked.request.peer)
+            self._limiter.refund(asked.request.client or asked.request.peer)
             return found.begin_with(asked.credential, asked.requirement, asked.request)
         try:
             if isinstance(found, Unavailable):
@@ -250,7 +250,8 @@ class Issuers:
                 routes.clear()
             routes[key] = found.settings.issuer
             return found.begin_with(credential, requirement, request)
-        wait = None if found is None else self._limiter.charge(request.peer, self._clock.monotonic())
+        payer = request.client or request.peer
+        wait = None if found is None else self._limiter.charge(payer, self._clock.monotonic())
         if found is not None and wait is None:
             return Unresolved(self, found, credential, requirement, request)
         error = InvalidToken("wrong_issuer") if wait is None else self._too_many_tokens(wait)

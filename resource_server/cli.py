@@ -4,11 +4,13 @@ They are imported when a command runs: before that, whoever lacks them is told w
 """
 
 import json
+import os
 import sys
 from collections.abc import Generator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Annotated
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Annotated, Any
 
 from resource_server._demo.exchange import DemoError
 from resource_server._demo.paste import curl_lines
@@ -16,13 +18,24 @@ from resource_server._demo.play import play
 from resource_server._demo.rows import Row
 from resource_server._demo.signals import ending_on_signals
 from resource_server._demo.stage import Stage, open_stage
+from resource_server._gateway.environment import PREFIX
+from resource_server._gateway.metrics import SEVERAL
+from resource_server.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from rich.table import Table
     from typer import Typer
 
-_EXTRAS = {"fastapi": ("fastapi",), "mock": ("authlib", "rich", "typer", "uvicorn")}
+_EXTRAS: dict[str, dict[str, tuple[str, ...]]] = {
+    "": {"gateway": ("typer",)},
+    "demo": {"fastapi": ("fastapi",), "mock": ("authlib", "rich", "typer", "uvicorn")},
+    "forward-auth": {"gateway": ("httptools", "prometheus_client", "uvicorn")},
+}
+"""What each command needs beyond the library, and what every one needs."""
 _UNEXPECTED, _NOT_INSTALLED, _INTERRUPTED = 1, 2, 130
+_GRACE = 10
+"""Seconds for what is under way when the gateway is told to end."""
+_SIGNING_KEYS = PREFIX + "SIGNING_KEYS"
 _WIDE = 120
 """Columns where there is no terminal to ask."""
 
@@ -36,12 +49,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
     Raises:
         SystemExit: always; 0 where all is well, 1 where something is not as expected, 2 where nothing could be begun.
     """
-    missing = missing_extras(_EXTRAS)
+    _need("", "the command line")
+    build_app()(arguments)
+
+
+def _need(command: str, name: str) -> None:
+    missing = missing_extras(_EXTRAS[command])
     if missing:
         remedy = f"pip install 'resource-server[{','.join(missing)}]'"
-        sys.stderr.write(f"resource-server: the command line needs an extra that is not installed: {remedy}\n")
+        sys.stderr.write(f"resource-server: {name} needs an extra that is not installed: {remedy}\n")
         raise SystemExit(_NOT_INSTALLED)
-    build_app()(arguments)
 
 
 def missing_extras(extras: Mapping[str, Sequence[str]]) -> list[str]:
@@ -79,9 +96,119 @@ def build_app() -> "Typer":
         as_json: Annotated[bool, typer.Option("--json", help="Print the rows as JSON instead of the table.")] = False,
     ) -> None:
         """Play a story of good, bad and unverifiable tokens against an orders API and a mock authorization server."""
+        _need("demo", "the demo")
         raise typer.Exit(run_demo(serve=serve, as_json=as_json))
 
+    _add_forward_auth(app)
     return app
+
+
+def _add_forward_auth(app: "Typer") -> None:
+    import typer  # noqa: PLC0415 - as above
+
+    def option(name: str, about: str) -> Any:  # noqa: ANN401 - what typer reads in an annotation
+        return typer.Option(f"--{name}", help=about, envvar=PREFIX + name.upper().replace("-", "_"))
+
+    @app.command()
+    def forward_auth(  # noqa: PLR0913 - the options of a whole server
+        *,
+        host: Annotated[str, option("host", "The address to listen at.")] = "127.0.0.1",
+        port: Annotated[int, option("port", "The port.")] = 8080,
+        uds: Annotated[str, option("uds", "A Unix socket to listen at instead.")] = "",
+        workers: Annotated[int, option("workers", "How many processes.")] = 1,
+        policy: Annotated[str, option("policy", "A TOML file with demands by host, path and method.")] = "",
+        credential: Annotated[
+            str, option("credential", "What the application gets for the token: strip, pass or replace.")
+        ] = "strip",
+        claims: Annotated[str, option("claims", "The claims to tell, with spaces between them; all by default.")] = "",
+        signing_keys: Annotated[
+            str, option("signing-keys", "Files with the keys of internal tokens; the first signs.")
+        ] = "",
+        internal_issuer: Annotated[str, option("internal-issuer", "The issuer of internal tokens.")] = "",
+        internal_audience: Annotated[str, option("internal-audience", "The audience of internal tokens.")] = "",
+    ) -> None:
+        """Judge requests for nginx, Traefik, Caddy or Envoy; the server's options are RESOURCE_SERVER_*."""
+        _need("forward-auth", "the gateway")
+        said = {
+            "policy": policy,
+            "credential": credential,
+            "claims": claims,
+            "signing_keys": signing_keys,
+            "internal_issuer": internal_issuer,
+            "internal_audience": internal_audience,
+        }
+        os.environ.update({PREFIX + name.upper(): value for name, value in said.items()})
+        raise typer.Exit(run_gateway(host=host, port=port, uds=uds or None, workers=workers))
+
+
+def run_gateway(*, host: str, port: int, uds: str | None, workers: int) -> int:
+    """Serve the gateway, with the options in the environment, until a signal ends it.
+
+    Args:
+        host: the address to listen at.
+        port: the port; 0 for any that is free.
+        uds: the path of a Unix socket to listen at instead.
+        workers: how many processes.
+
+    Returns:
+        The exit status: 2 where the options are not acceptable.
+    """
+    import uvicorn  # noqa: PLC0415 - comes with an extra
+
+    several = workers > 1
+    try:
+        _judge_gateway(several=several)
+    except ConfigurationError as error:
+        sys.stderr.write(f"resource-server forward-auth: {error}\n")
+        return _NOT_INSTALLED
+    # One worker writes nothing, so that a read-only file system is enough for it.
+    with TemporaryDirectory() if several else nullcontext() as folder:
+        if folder is not None:
+            os.environ.setdefault(SEVERAL, folder)
+        uvicorn.run(
+            "resource_server.forward_auth:ForwardAuth.from_env",
+            factory=True,
+            host=host,
+            port=port,
+            uds=uds,
+            workers=workers,
+            http="httptools",
+            ws="none",  # a handshake is judged like any other request
+            proxy_headers=False,  # a header does not decide who has sent a request
+            access_log=False,
+            server_header=False,
+            date_header=False,
+            log_config=_logging(),
+            timeout_graceful_shutdown=_GRACE,
+        )
+    return 0
+
+
+def _judge_gateway(*, several: bool) -> None:
+    from resource_server.forward_auth import ForwardAuth  # noqa: PLC0415 - needed by this command only
+
+    ForwardAuth.from_env()
+    if os.environ.get(PREFIX + "CREDENTIAL") != "replace" or os.environ.get(_SIGNING_KEYS):
+        return
+    if several:
+        raise ConfigurationError("several workers need signing_keys, for each would make a key of its own")
+    sys.stderr.write("resource-server forward-auth: internal tokens have a key that was made now; no replica has it\n")
+
+
+def _logging() -> dict[str, Any]:
+    """Log what somebody must know: neither each handshake nor each malformed request, which callers decide about."""
+    handler = {"class": "logging.StreamHandler", "formatter": "line"}
+    return {
+        "version": 1,
+        "disable_existing_loggers": False,
+        "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
+        "handlers": {"stderr": handler},
+        "loggers": {
+            "resource_server": {"handlers": ["stderr"], "level": "INFO"},
+            "uvicorn": {"handlers": ["stderr"], "level": "INFO", "propagate": False},
+            "uvicorn.error": {"level": "ERROR"},
+        },
+    }
 
 
 def run_demo(*, serve: bool, as_json: bool) -> int:

@@ -19,14 +19,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Mount
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from resource_server._asgi import (
-    asked_metadata,
-    can_answer,
-    read_form,
-    request_parts,
-    send_metadata,
-    with_fields,
-)
+from resource_server._asgi import asked_metadata, can_answer, read_form, request_parts, send_metadata, with_fields
 from resource_server._hosts import hides, may_hold_token, refuse_proofs_for_nowhere, render
 from resource_server._protocol.messages import RequestParts
 from resource_server._protocol.openapi import (
@@ -37,6 +30,7 @@ from resource_server._protocol.openapi import (
     spell_alternatives,
 )
 from resource_server._protocol.problem import ErrorResponse
+from resource_server.asgi import unprotected_routes as unprotected_by_path
 from resource_server.errors import (
     BearerTokenError,
     ConfigurationError,
@@ -47,7 +41,7 @@ from resource_server.principal import Principal
 from resource_server.requirements import Demands, Requirement, Scopes
 from resource_server.server import ResourceServer
 
-__all__ = ["install", "require"]
+__all__ = ["install", "require", "unprotected_routes"]
 
 _KEY = "resource_server.call"
 _Refused = BearerTokenError | VerificationUnavailable
@@ -100,6 +94,8 @@ def install(app: FastAPI, server: ResourceServer, *, hide: bool = False, ajax_fo
     async def lifespan(app: Any) -> AsyncGenerator[Any, None]:  # noqa: ANN401 - of whatever state the application has
         own = [route for route in app.routes if not isinstance(route, Mount)]
         refuse_proofs_for_nowhere(server, ((route.path, _demands(route.dependant)) for route in _api_routes(own)))
+        if everybodys := unprotected_routes(app):
+            server.tell_unprotected(everybodys)
         async with server, original_lifespan(app) as state:
             yield state
 
@@ -112,6 +108,42 @@ def install(app: FastAPI, server: ResourceServer, *, hide: bool = False, ajax_fo
 
     app.router.lifespan_context = lifespan
     app.openapi = openapi  # type: ignore[method-assign]
+
+
+def unprotected_routes(app: FastAPI) -> list[str]:
+    """List the routes that everybody is let in to, as they say no ``require``: for a test, and told once at the start.
+
+    Args:
+        app: the application.
+
+    Returns:
+        Each as ``GET /path``, or as the path alone for a WebSocket; ``/prefix/*`` for a mounted application of another
+        kind, unless it stands behind :class:`resource_server.asgi.BearerTokenMiddleware`.
+    """
+    return list(dict.fromkeys(_unprotected(app, "")))
+
+
+def _unprotected(app: FastAPI, prefix: str) -> Iterator[str]:
+    behind: Any = getattr(app.router, "_iter_low_priority_routes", tuple)  # files, served where no route is
+    for route in _effective([*app.routes, *behind()]):
+        path = prefix + (getattr(route, "path", None) or "/*")
+        dependant = getattr(route, "dependant", None)
+        if isinstance(route, Mount) and isinstance(route.app, FastAPI):
+            yield from _unprotected(route.app, path)
+        elif isinstance(route, Mount):
+            lines = [line.rpartition(" ") for line in unprotected_by_path(route.app)]
+            yield from (f"{method}{space}{path}{below}" for method, space, below in lines)
+        elif dependant is None or not any(_demands(dependant)):
+            methods = set(getattr(route, "methods", None) or ())
+            yield from (f"{method} {path}" for method in sorted(methods - {"HEAD"} or methods)) if methods else (path,)
+
+
+def _effective(routes: Sequence[BaseRoute]) -> Iterator[Any]:
+    """Give each route, those of an included router with all that its inclusion has added."""
+    for route in routes:
+        contexts: Any = getattr(route, "effective_route_contexts", lambda route=route: (route,))
+        for context in contexts():
+            yield getattr(context, "starlette_route", None) or context
 
 
 class _Bearer(SecurityBase):

@@ -123,8 +123,8 @@ class Settings(AskingOptions, TokenOptions, MemoryOptions, BindingOptions, Resou
             raise ValueError("dpop_nonce needs dpop_secret, where there is no client_secret to make nonces from")
         if self.dpop_replay == "shared" and self.cache_url is None:
             raise ValueError("dpop_replay 'shared' needs cache_url")
-        if (self.certificate_header is None) != (not self.trusted_proxies):
-            raise ValueError("certificate_header and trusted_proxies need each other")
+        if self.certificate_header is not None and not self.trusted_proxies:
+            raise ValueError("certificate_header needs trusted_proxies")
 
     def _judge_several(self) -> Self:
         """Judge what is said for all; what is said of each is judged with it, for it is used with it only."""

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from resource_server._protocol.challenge import CHALLENGE_HEADER, Challenge, parse_challenges
 from resource_server._protocol.claims import ClaimRules, judge_claims
+from resource_server.blocking import BlockingResourceServer
 from resource_server.errors import ConfigurationError, Scheme
 from resource_server.principal import Assurance, Principal
 from resource_server.server import ResourceServer
@@ -34,7 +35,7 @@ class _Response(Protocol):
 
 @contextmanager
 def principal_override(
-    server: ResourceServer,
+    server: ResourceServer | BlockingResourceServer,
     *,
     subject: str | None = "test-subject",
     client_id: str | None = "test-client",
@@ -80,7 +81,7 @@ def principal_override(
         intake.acting_principal = previous
 
 
-def _options_of(server: ResourceServer, issuer: object) -> Settings:
+def _options_of(server: ResourceServer | BlockingResourceServer, issuer: object) -> Settings:
     """Return the options of one of the server's issuers; of the first where none is named, or not one of them."""
     units = server.settings.units()
     return next((unit for unit in units if unit.issuer == issuer), (*units, server.settings)[0])

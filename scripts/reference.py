@@ -111,7 +111,32 @@ NAMES: dict[str, dict[str, tuple[str, ...]]] = {
             "UnprotectedRoutes", "Observer", "LoggingObserver",
         ),
     },
-    "`resource_server.fastapi`": {"resource_server.fastapi": ("install", "require")},
+    "`resource_server.fastapi`": {"resource_server.fastapi": ("install", "require", "unprotected_routes")},
+    "`resource_server.asgi`": {
+        "resource_server.asgi": ("BearerTokenMiddleware", "principal_of", "unprotected_routes"),
+    },
+    "`resource_server.flask`": {"resource_server.flask": ("install", "require", "principal", "unprotected_routes")},
+    "`resource_server.wsgi`": {"resource_server.wsgi": ("BearerTokenMiddleware", "principal_of")},
+    "`resource_server.django`": {
+        "resource_server.django.middleware": ("BearerTokenMiddleware",),
+        "resource_server.django._demands": ("require", "public"),
+        "resource_server.django._call": ("principal_of",),
+        "resource_server.django._servers": ("blocking_server", "async_server"),
+        "resource_server.django._audit": ("unprotected_routes",),
+    },
+    "`resource_server.drf`": {
+        "resource_server.drf": ("BearerTokenAuthentication", "TokenUser", "require", "exception_handler"),
+    },
+    "`resource_server.hosts`": {
+        "resource_server._paths": ("PathRules",),
+        "resource_server._hosts": (
+            "render", "hides", "is_preflight", "may_hold_token", "header", "metadata_at", "added_fields",
+            "refuse_proofs_for_nowhere",
+        ),
+    },
+    "`resource_server.authlib`": {"resource_server.authlib": ("install", "BearerTokenValidator", "Token")},
+    "`resource_server.mcp`": {"resource_server.mcp": ("protect", "principal", "TokenVerifier", "AccessToken")},
+    "`resource_server.forward_auth`": {"resource_server.forward_auth": ("ForwardAuth",)},
     "`resource_server.receiver`": {"resource_server.receiver": ("EventReceiver",)},
     "`resource_server.testing`": {"resource_server.testing": ("principal_override", "assert_challenge")},
 }  # fmt: skip

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from resource_server._asgi import (
     can_answer,
     read_form,
     request_parts,
+    routed_paths,
     send_metadata,
     with_fields,
 )
@@ -57,6 +59,30 @@ def test_parts() -> None:
 def test_path(members: dict[str, Any], path: bytes) -> None:
     """RFC 9449 §4.3: the path is the one that was sent, byte for byte where the server tells it."""
     assert request_parts(scope(**members)).path == path
+
+
+MOUNTED = SimpleNamespace(is_mount=True)
+
+
+@pytest.mark.attack("A-F-6")
+@pytest.mark.parametrize(
+    ("members", "paths"),
+    [
+        pytest.param({"path": "/a"}, {"/a"}, id="no prefix"),
+        pytest.param({"path": "/a", "root_path": None}, {"/a"}, id="none told"),
+        pytest.param({"path": "/api/a", "root_path": "/api"}, {"/a"}, id="with it"),
+        pytest.param({"path": "/a", "root_path": "/api"}, {"/a"}, id="without it"),
+        pytest.param({"path": "/api", "root_path": "/api"}, {"/api", "/"}, id="alone"),
+        pytest.param({"path": "/apis/a", "root_path": "/api"}, {"/apis/a", "/s/a"}, id="no segment"),
+        pytest.param({"path": "/x/api/a", "root_path": "/api"}, {"/x/api/a", "/a"}, id="further on"),
+        pytest.param({"path": "/a", "root_path": "/"}, {"/a"}, id="a slash"),
+        pytest.param({"path": "/a/", "raw_path": b"/m/%61/", "route_handler": MOUNTED}, {"/a/", "/m/a/"}, id="mounted"),
+        pytest.param({"path": "/a", "raw_path": b"/a/", "route_handler": SimpleNamespace()}, {"/a"}, id="routed"),
+    ],
+)
+def test_routed_paths(members: dict[str, Any], paths: set[str]) -> None:
+    """Where frameworks take a prefix off in several ways, each of them is told."""
+    assert set(routed_paths(scope(**members))) == paths
 
 
 @pytest.mark.rfc("8705-3-a")

@@ -53,7 +53,9 @@ class BindingOptions(BaseSettings):
         "`X-Forwarded-Client-Cert` (Envoy), or any other with escaped PEM (nginx).",
     )
     trusted_proxies: Words = Field(
-        default=(), description="The addresses and networks of proxies whose `certificate_header` is believed."
+        default=(),
+        description="The addresses and networks of proxies that are believed: what `certificate_header` says, and at "
+        "the gateway what they tell of the original request.",
     )
     sender_constrained: bool = Field(
         default=False, description="Refuse a token that is bound neither to a key nor to a certificate."

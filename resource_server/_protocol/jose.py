@@ -32,6 +32,7 @@ __all__ = [
     "SigningKey",
     "decrypt",
     "import_key",
+    "make_signing_key",
     "read_decryption_keys",
     "read_signing_key",
     "verify_proof",
@@ -108,6 +109,17 @@ class SigningKey:
         """Make the signature of a JWS over its signing input (RFC 7515 section 5.1)."""
         signature: bytes = JWSRegistry.algorithms[_renamed(self.algorithm)].sign(content, self._native)
         return signature
+
+    def public(self) -> dict[str, Any]:
+        """Return the members of the public key (RFC 7518 section 6)."""
+        members: dict[str, Any] = self._native.as_dict(private=False)
+        return {name: members[name] for name in ("kty", "crv", "x", "y", "n", "e") if name in members}
+
+
+def make_signing_key() -> SigningKey:
+    """Make a key for ES256 that nobody else has."""
+    native = ECKey.generate_key("P-256")
+    return SigningKey("ES256", None, native.thumbprint(), native)
 
 
 def read_signing_key(text: str) -> SigningKey | str:

@@ -28,6 +28,8 @@ class RequestParts(NamedTuple):
     """The certificate that the client has shown in this connection's TLS handshake: PEM text or DER bytes."""
     proven: bool = False
     """For an adapter that has one request judged again: its sender has shown already what the token is bound to."""
+    client: str | None = None
+    """The client's address where a trusted proxy has told it: who is charged for questions, in place of the peer."""
 
     def __repr__(self) -> str:
         """Show the method only: headers and query may hold a token."""

@@ -36,18 +36,19 @@ class _Server(uvicorn.Server):
 
 
 @contextmanager
-def serve(app: Any, http_protocol: Any) -> Generator[int]:
+def serve(app: Any, http_protocol: Any, **options: Any) -> Generator[int]:
     """Serve an application while the block runs.
 
     Args:
         app: the application.
         http_protocol: ``h11`` or ``httptools``.
+        options: further options of uvicorn.
 
     Yields:
         The port.
     """
     listener = socket.create_server(("127.0.0.1", 0))
-    server = _Server(uvicorn.Config(app, http=http_protocol, log_config=None, lifespan="on"))
+    server = _Server(uvicorn.Config(app, http=http_protocol, log_config=None, lifespan="on", **options))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
     thread.start()
     assert server.ready.wait(PATIENCE)

@@ -26,7 +26,7 @@ from tests.support.secrecy import Ledger
 
 TALKERS = frozenset({"uvicorn.error", "websockets.client", "websockets.server"})
 """Loggers that write down every header field at DEBUG: what servers and clients log is theirs."""
-_FRAMEWORKS = frozenset({"receive", "scope", "send"})
+_FRAMEWORKS = frozenset({"environ", "receive", "scope", "send"})
 """Variables that are the framework's, and hold the whole request in each of its frames as in ours."""
 _KEYS = frozenset({"client_key", "decryption_key", "metadata_key"})
 _SECRETS = frozenset({"bearer_token", "cache_secret", "client_secret", "dpop_secret"})
