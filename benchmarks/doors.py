@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import sys
 from collections.abc import Callable, Iterable
@@ -28,7 +29,7 @@ from resource_server.wsgi import BearerTokenMiddleware as WSGIMiddleware
 
 ORDERS = {"subject": "nobody"}
 RULES = {"/orders": Requirement(scopes=all_of("orders:read"))}
-REPETITIONS = 200
+REPETITIONS = 1_000
 
 
 class Pair(NamedTuple):
@@ -61,7 +62,26 @@ def _quart() -> Pair:
     async def orders() -> dict[str, str]:  # pyright: ignore[reportUnusedFunction] # the framework has it
         return ORDERS
 
-    return _asgi(app)
+    protected = BearerTokenMiddleware(app, resource_server(), rules=RULES)
+    return Pair(requests(_staying(app), TOKEN, 200), requests(_staying(protected), TOKEN, 200))
+
+
+def _staying(app: Any) -> Any:  # noqa: ANN401 - as above
+    """Have the client stay until it is answered: Quart goes on listening to it."""
+
+    async def stay(scope: Any, receive: Any, send: Any) -> None:  # noqa: ANN401 - ASGI's
+        asked = False
+
+        async def receive_once() -> Any:  # noqa: ANN401 - ASGI's
+            nonlocal asked
+            if asked:
+                await asyncio.get_running_loop().create_future()
+            asked = True
+            return await receive()
+
+        await app(scope, receive_once, send)
+
+    return stay
 
 
 class BlockingAS(httpx.BaseTransport):

@@ -58,7 +58,7 @@ def test_messages_are_values(value: HTTPRequest | HTTPResponse | Unavailable) ->
 
 def test_what_is_not_said() -> None:
     """What nobody said of a message is absent: nothing is asked, answered, shown or proven by default."""
-    assert tuple(RequestParts("GET", ())) == ("GET", (), b"", None, None, b"/", None, False)
+    assert tuple(RequestParts("GET", ())) == ("GET", (), b"", None, None, b"/", None, False, None)
     assert HTTPRequest("GET", "https://as.example.com", "jwks", 1).body == b""
     assert HTTPResponse(200).body == b""
     assert Unavailable("timeout") == Unavailable("timeout", None, "outage")
