@@ -49,11 +49,11 @@ class Site:
         """The same as a URL."""
         return f"http://{_HOST}:{self.port}"
 
-    def start(self, name: str, *command: str) -> Child:
-        """Start a process of it: a module of Python, or a program by its path."""
+    def start(self, name: str, *command: str, **more: str) -> Child:
+        """Start a process of it, a module of Python or a program by its path, with more variables."""
         program = command if command[0].startswith("/") else (sys.executable, "-m", *command)
         variables = api_variables(self.issuer, AUDIENCE)
-        variables |= {"PYTHONPATH": str(_ROOT), "RESOURCE_SERVER_TRUSTED_PROXIES": _HOST}
+        variables |= {"PYTHONPATH": str(_ROOT), "RESOURCE_SERVER_TRUSTED_PROXIES": _HOST, **more}
         child = self.children.start(name, program, child_environment(os.environ, variables))
         self.started.append(child)
         return child
@@ -68,9 +68,10 @@ class Site:
         raise DemoError(f"{ended.name} has ended")
 
 
-def _asgi(app: str) -> Callable[[Site], None]:
+def _asgi(app: str, resource: str = "") -> Callable[[Site], None]:
     def start(site: Site) -> None:
-        site.start("the application", "uvicorn", app, "--host", _HOST, "--port", str(site.port))
+        more = {"RESOURCE_SERVER_RESOURCE": site.url + resource} if resource else {}
+        site.start("the application", "uvicorn", app, "--host", _HOST, "--port", str(site.port), **more)
 
     return start
 
@@ -86,7 +87,7 @@ def _nginx(site: Site) -> None:
     """Start the gateway, and nginx with the example's files, in which only the ports are others."""
     program = shutil.which("nginx", path=os.environ.get("PATH", os.defpath) + ":/usr/sbin")
     if program is None:
-        raise DemoError("this example needs nginx, which is not installed")
+        raise DemoError("this example needs nginx, which is not installed (apt-get install nginx, brew install nginx)")
     ports = {"8000": str(site.port), "8100": str(free_port()), "9100": str(free_port())}
     source, prefix = _ROOT / "examples/nginx", site.folder / "nginx"
     shutil.copytree(source, prefix)
@@ -115,7 +116,7 @@ EXAMPLES = {
     "litestar": Example("the same on Litestar", _asgi("examples.litestar_app:app")),
     "flask": Example("the same on Flask", _wsgi("examples.flask_app:app")),
     "django": Example("the same on Django and Django REST framework", _wsgi("examples.django_app:application")),
-    "mcp": Example("an MCP server for orders", _asgi("examples.mcp_server:app"), is_mcp=True),
+    "mcp": Example("an MCP server for orders", _asgi("examples.mcp_server:app", "/mcp"), is_mcp=True),
     "nginx": Example("the orders API behind nginx and the gateway", _nginx),
 }
 
@@ -129,7 +130,8 @@ def main(arguments: Sequence[str]) -> int:
     example = EXAMPLES.get(arguments[0]) if len(arguments) == 1 else None
     if example is None:
         lines = [f"  {name:10} {known.about}" for name, known in EXAMPLES.items()]
-        sys.stdout.write("\n".join(["Usage: python -m examples NAME", "", *lines, ""]))
+        unknown = [f"There is no example {' '.join(arguments)!r}."] if arguments else []
+        sys.stdout.write("\n".join([*unknown, "Usage: python -m examples NAME", "", *lines, ""]))
         return _UNUSABLE if arguments else 0
     try:
         with ending_on_signals(), _running(example) as site:
@@ -217,7 +219,8 @@ def _calls(url: str, reader: tuple[str, str], _writer: tuple[str, str]) -> list[
     begin = post("initialize", **client)
     place = post("tools/call", name="place_order", arguments={"item": "tea"})
     return [
-        ("401: no token", (f"{url}/mcp", *begin)),
+        ("401: no token, and where the metadata are", (f"{url}/mcp", *begin)),
+        ("200: they say where to get one", (f"{url}/.well-known/oauth-protected-resource/mcp",)),
         ("200: a token that may read", (f"{url}/mcp", *reader, *begin)),
         ("403: this one may not call the tool that writes", (f"{url}/mcp", *reader, *place)),
     ]

@@ -15,7 +15,9 @@ from resource_server._hosts import MAX_FORM_BYTES, added_fields, metadata_at
 from resource_server._protocol.messages import RequestParts
 from resource_server._protocol.problem import ErrorResponse
 from resource_server._protocol.protected_resource import MetadataAnswer, ProtectedResource
+from resource_server.errors import ConfigurationError
 from resource_server.principal import Principal
+from resource_server.server import ResourceServer
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -26,6 +28,16 @@ _STARTS = ("http.response.start", "websocket.http.response.start")
 _POLICY_VIOLATION = 1008
 """RFC 6455 section 7.4.1."""
 _PATH_CHARACTERS = "/:@!$&'()*+,;=-._~"
+
+
+def expect_async(server: object) -> None:
+    """Refuse a server that would hold up the event loop, and whatever else stands in its place.
+
+    Raises:
+        ConfigurationError: it is no ``ResourceServer``.
+    """
+    if not isinstance(server, ResourceServer):
+        raise ConfigurationError(f"server must be a ResourceServer (got {type(server).__name__})")
 
 
 def request_parts(scope: Scope) -> RequestParts:

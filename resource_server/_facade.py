@@ -198,9 +198,11 @@ class Facade(ABC):
         """Tell the observer which routes of an application let everybody in, when it starts.
 
         Args:
-            routes: each as ``GET /path``, or the path alone where every method is meant.
+            routes: each as ``GET /path``, or the path alone where every method is meant; of none nothing is told.
         """
-        self._judge.reports.tell(UnprotectedRoutes(tuple(routes), self.settings.issuer))
+        told = tuple(routes)
+        if told:
+            self._judge.reports.tell(UnprotectedRoutes(told, self.settings.issuer))
 
     def tell_fault(self, where: str, cause: str) -> None:
         """Tell the observer of something around this server that cannot work until somebody mends it.

@@ -20,6 +20,7 @@ from resource_server.requirements import Requirement
 
 MAX_FORM_BYTES = 65_536
 """A longer form has no token in it that is looked for."""
+_OVERRIDES = frozenset({b"x-http-method", b"x-http-method-override", b"x-method-override"})
 _FORM = b"application/x-www-form-urlencoded"
 _EXPOSE = (b"access-control-expose-headers", EXPOSED_HEADERS.encode("ascii"))
 
@@ -51,14 +52,24 @@ def header(headers: RawHeaders, name: bytes) -> bytes:
     return b",".join(value for key, value in headers if key == name)
 
 
+def method_overrides(headers: RawHeaders) -> list[bytes]:
+    """Return the methods that a request asks to be taken for, in whatever spelling of the fields.
+
+    Args:
+        headers: names in lower case.
+    """
+    return [value for name, value in headers if name.replace(b"_", b"-") in _OVERRIDES]
+
+
 def is_preflight(method: str, headers: RawHeaders) -> bool:
     """Tell a browser's question before a request of another origin, which never has a token with it, from the rest.
 
-    Any other OPTIONS is a request like GET.
+    Any other OPTIONS is a request like GET. So is one that asks to be taken for another method, as no browser's does:
+    there may be somebody further inside who grants that.
 
     References: Fetch Standard, section "CORS-preflight request"
     """
-    if method != "OPTIONS":
+    if method != "OPTIONS" or method_overrides(headers):
         return False
     return bool(header(headers, b"origin") and header(headers, b"access-control-request-method"))
 
@@ -67,6 +78,19 @@ def may_hold_token(parts: RequestParts) -> bool:
     """Tell whether a request has a form with it (RFC 6750 section 2.2)."""
     media_type = header(parts.headers, b"content-type").partition(b";")[0].strip().lower()
     return parts.method not in ("GET", "HEAD") and media_type == _FORM
+
+
+def form_length(content_length: bytes) -> int | None:
+    """Return how many bytes a form has, or ``None`` of one that is long, or does not say.
+
+    Args:
+        content_length: the value of the field.
+    """
+    # Callers write it: Python converts no number of thousands of digits.
+    if not content_length.isdigit() or len(content_length) > len(str(MAX_FORM_BYTES)):
+        return None
+    length = int(content_length)
+    return length if length <= MAX_FORM_BYTES else None
 
 
 def render(

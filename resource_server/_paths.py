@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from functools import lru_cache
+from functools import lru_cache, reduce
 from itertools import combinations, zip_longest
+from operator import and_
 from posixpath import normpath
 from typing import NamedTuple
 from unicodedata import normalize
@@ -22,12 +23,14 @@ from resource_server.requirements import ANY_TOKEN, Requirement
 
 REMEMBERED, LONGEST_REMEMBERED = 1024, 256
 """For how many paths the outcome is kept, and for which: those of an application without parameters in them."""
-LONGEST_ODD = 4096
+LONGEST_ODD = 2048
 """Characters of a path that is read in many ways; no router needs a longer one that has to be."""
+_OTHERS = frozenset({"POST", "PUT", "PATCH", "DELETE"})
+"""Methods that ``GET`` in a pattern does not stand for. Whatever else is sent, a handler may take for ``GET``."""
 _METHOD = re.compile(r"[A-Z]+")
 _PLACEHOLDER = re.compile(r"\{[A-Za-z_][A-Za-z0-9_]*\}")
 _PLAIN = re.compile(r"(?:/[A-Za-z0-9_~@:+-]+)*/?")
-_ABSOLUTE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^/\\]*")
+_ABSOLUTE = re.compile(r"(?<![A-Za-z0-9+.-])[A-Za-z][A-Za-z0-9+.-]*://[^/\\]*")
 _INVISIBLE = re.compile(r"[\x00-\x20\x7f\u200b-\u200f\ufeff]+")
 _MATRIX = re.compile(r";[^/]*")
 _SLASHES = re.compile(r"//+")
@@ -44,8 +47,8 @@ class _Rule(NamedTuple):
     requirement: Requirement
 
     def is_for(self, method: str) -> bool:
-        """Tell whether a request with this method, in capitals, is meant; ``GET`` is for ``HEAD`` too."""
-        return self.method is None or self.method == method or (self.method == "GET" and method == "HEAD")
+        """Tell whether a request with this method, in capitals, is meant."""
+        return self.method is None or self.method == method or (self.method == "GET" and method not in _OTHERS)
 
     def meets(self, other: _Rule) -> bool:
         """Tell whether a request can be for both rules."""
@@ -63,8 +66,9 @@ class PathRules:
 
     Args:
         rules: a requirement for each pattern. A pattern is a path, ``/orders/{id}`` with any one segment in place of
-            the braces, or ``/admin/*`` for ``/admin`` and everything below; with ``GET`` and a space before it, it is
-            for that method only, and ``GET`` is for ``HEAD`` too. Of several that fit, all hold.
+            the braces, or ``/admin/*`` for ``/admin`` and everything below; with ``POST`` and a space before it, it is
+            for that method only; ``GET`` is for all but ``POST``, ``PUT``, ``PATCH`` and ``DELETE``. Of several that
+            fit, all hold.
         public: the paths that need no token, exact and whole. None of them may fit a rule.
         default: what is demanded of every request that is not for one of those.
 
@@ -82,10 +86,13 @@ class PathRules:
         """Compile the patterns."""
         self.public = frozenset((public,) if isinstance(public, str) else public)
         self._default = default
+        _expect_requirement("default", default)
         self._rules = [_compile(pattern, requirement) for pattern, requirement in (rules or {}).items()]
         for path in sorted(self.public):
             self._judge_public(path)
         self._judge_rules()
+        self.tell_methods = any(rule.method for rule in self._rules)
+        """Whether it makes a difference which method a request has."""
         self._remembered = lru_cache(REMEMBERED)(self._requirement)
 
     def __iter__(self) -> Iterator[tuple[str, Requirement]]:
@@ -101,6 +108,21 @@ class PathRules:
             paths: the decoded path, as it is routed; several where routers differ, and then it needs to be all.
         """
         return self.public.issuperset(paths)
+
+    def requirement_of_any(self, methods: Iterable[str], *paths: str) -> Requirement:
+        """Say what is demanded of a request that an application may take for one with another method.
+
+        Args:
+            methods: the request's, and those.
+            paths: as for :meth:`requirement`.
+
+        Raises:
+            InvalidRequest: what these demand contradicts itself, or the path is too long to tell.
+        """
+        try:
+            return reduce(and_, (self.requirement(method, *paths) for method in methods))
+        except ConfigurationError:
+            raise InvalidRequest("malformed") from None
 
     def requirement(self, method: str, *paths: str) -> Requirement:
         """Say what is demanded.
@@ -133,6 +155,8 @@ class PathRules:
     def _judge_public(self, path: str) -> None:
         if not path.startswith("/"):
             raise ConfigurationError(f"public takes paths that begin with a slash (got {path!r})")
+        if path.endswith("/*") or _PLACEHOLDER.search(path):
+            raise ConfigurationError(f"public takes whole paths, and no patterns (got {path!r})")
         readings = _readings(path)
         if any(rule.fits.fullmatch(reading) for rule in self._rules for reading in readings):
             raise ConfigurationError(f"{path!r} is public and has a rule")
@@ -152,7 +176,13 @@ def _combine(first: Requirement, second: Requirement, *names: str) -> None:
         raise ConfigurationError(f"rules {' and '.join(map(repr, names))}: {fault}") from None
 
 
+def _expect_requirement(name: str, demand: object) -> None:
+    if not isinstance(demand, Requirement):
+        raise ConfigurationError(f"{name} must be made with Requirement.of(...) (got {demand!r})")
+
+
 def _compile(pattern: str, requirement: Requirement) -> _Rule:
+    _expect_requirement(f"rule {pattern!r}", requirement)
     method, space, path = pattern.rpartition(" ")
     if not path.startswith("/") or (space and not _METHOD.fullmatch(method)):
         raise ConfigurationError(f"a rule's pattern is a path, or a method and a path (got {pattern!r})")
@@ -193,6 +223,8 @@ def _readings(path: str) -> set[str]:
     spellings |= {unquote(spelling) for spelling in spellings}
     spellings |= {f"/{spelling}" for spelling in spellings if not spelling.startswith("/")}
     spellings |= {normalize("NFKC", _INVISIBLE.sub("", spelling)) for spelling in spellings}
+    if any(len(spelling) > LONGEST_ODD for spelling in spellings):  # there are characters that stand for eighteen
+        raise InvalidRequest("too_long")
     spellings |= {spelling.replace("\\", "/") for spelling in spellings}
     spellings |= {_MATRIX.sub("", spelling) for spelling in spellings}
     spellings |= {_resolved(spelling) for spelling in spellings}
@@ -206,7 +238,7 @@ def _resolved(path: str) -> str:
     kept: list[str] = []
     for segment in path.split("/"):
         if segment == "..":
-            kept[1:] = kept[1:-1]
+            del kept[max(1, len(kept) - 1) :]
         elif segment != ".":
             kept.append(segment)
     return "/".join(kept)

@@ -14,7 +14,7 @@ from urllib.parse import quote_from_bytes, unquote_to_bytes
 from wsgiref.types import InputStream, StartResponse, WSGIEnvironment
 
 from resource_server._facade import Facade
-from resource_server._hosts import MAX_FORM_BYTES, may_hold_token, metadata_at
+from resource_server._hosts import MAX_FORM_BYTES, form_length, may_hold_token, metadata_at
 from resource_server._protocol.bearer import TokenMethods
 from resource_server._protocol.messages import RequestParts
 from resource_server._protocol.protected_resource import ProtectedResource
@@ -40,15 +40,15 @@ class _Names(dict[str, bytes | None]):
     """
 
     def __init__(self, *without: str) -> None:
-        self._without = dict.fromkeys(without)
-        super().__init__(self._without)
+        super().__init__()
+        self._without = frozenset(without)
 
     def __missing__(self, key: str) -> bytes | None:
         is_field = key.startswith("HTTP_") or key in ("CONTENT_TYPE", "CONTENT_LENGTH")
-        name = _bytes(key.removeprefix("HTTP_").replace("_", "-").lower()) if is_field else None
+        is_wanted = is_field and key not in self._without
+        name = _bytes(key.removeprefix("HTTP_").replace("_", "-").lower()) if is_wanted else None
         if len(self) >= REMEMBERED:  # somebody makes names up
             self.clear()
-            self.update(self._without)
         self[key] = name
         return name
 
@@ -185,12 +185,12 @@ def _read_form(environ: WSGIEnvironment) -> bytes | None:
     stream: InputStream = environ["wsgi.input"]
     if "chunked" in environ.get("HTTP_TRANSFER_ENCODING", "").lower():
         return _read_chunked(environ, stream)
-    length = environ.get("CONTENT_LENGTH") or "0"
-    if not (length.isascii() and length.isdigit()) or int(length) > MAX_FORM_BYTES:
+    length = form_length(_bytes(environ.get("CONTENT_LENGTH") or "0"))
+    if length is None:
         return None
-    body = stream.read(int(length))
+    body = stream.read(length)
     environ["wsgi.input"] = BytesIO(body)
-    return body if len(body) == int(length) and body.isascii() else None
+    return body if len(body) == length and body.isascii() else None
 
 
 def _read_chunked(environ: WSGIEnvironment, stream: InputStream) -> bytes | None:

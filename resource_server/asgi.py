@@ -20,6 +20,7 @@ from resource_server._asgi import (
     Scope,
     Send,
     asked_metadata,
+    expect_async,
     read_form,
     request_parts,
     routed_paths,
@@ -27,7 +28,14 @@ from resource_server._asgi import (
     send_refusal,
     with_fields,
 )
-from resource_server._hosts import hides, is_preflight, may_hold_token, refuse_proofs_for_nowhere, render
+from resource_server._hosts import (
+    hides,
+    is_preflight,
+    may_hold_token,
+    method_overrides,
+    refuse_proofs_for_nowhere,
+    render,
+)
 from resource_server._paths import PathRules
 from resource_server.errors import BearerTokenError, ConfigurationError, VerificationUnavailable
 from resource_server.principal import Principal
@@ -64,8 +72,8 @@ class BearerTokenMiddleware:
             (``Requirement(hide=True)``). By default it says what Starlette says.
 
     Raises:
-        ConfigurationError: a path is no path, is public and has a rule, or has rules that contradict each other; or a
-            rule takes DPoP proofs, and neither ``external_url`` nor ``resource`` is set.
+        ConfigurationError: the server is a blocking one; a path is no path, is public and has a rule, or has rules that
+            contradict each other; or a rule takes DPoP proofs, and neither ``external_url`` nor ``resource`` is set.
 
     References: RFC 6750 section 3, RFC 9110 section 11
     """
@@ -81,10 +89,12 @@ class BearerTokenMiddleware:
         not_found: ASGIApp | None = None,
     ) -> None:
         """Read the rules; nothing is asked yet."""
+        expect_async(server)
         self.app = app
         self.server = server
         self.rules = PathRules(rules, public, default)
         self._default = default
+        self._root = _root_of(app)
         self._not_found = not_found or _not_found
         self._hides = any(requirement.hide for _, requirement in self.rules)
         refuse_proofs_for_nowhere(server, ((pattern, (demand,)) for pattern, demand in self.rules))
@@ -99,21 +109,33 @@ class BearerTokenMiddleware:
         if resource is not None:
             await send_metadata(resource, scope, send)
             return
-        if self._passes(scope):
-            await self.app(scope, receive, _Sender(self.server, send, None).send if self._hides else send)
+        if self.rules.public and self.rules.is_public(*self._paths(scope)):
+            await self.app(scope, receive, self._plain_send(send))
+        elif scope.get("method") == "OPTIONS" and is_preflight("OPTIONS", scope["headers"]):
+            question = _Preflight(receive, self._plain_send(send))
+            await self.app(scope, question.receive, question.send)
         else:
             await self._judge(scope, receive, send)
 
-    def _passes(self, scope: Scope) -> bool:
-        rules = self.rules
-        if rules.public and rules.is_public(*routed_paths(scope)):
-            return True
-        return scope.get("method") == "OPTIONS" and is_preflight("OPTIONS", scope["headers"])
+    def _requirement(self, scope: Scope) -> Requirement:
+        method, paths = scope.get("method", "GET"), (scope["path"], *self._paths(scope))
+        others = method_overrides(scope["headers"]) if self.rules.tell_methods else None
+        if not others:
+            return self.rules.requirement(method, *paths)
+        return self.rules.requirement_of_any([method, *(other.strip().decode("latin-1") for other in others)], *paths)
+
+    def _paths(self, scope: Scope) -> tuple[str, ...]:
+        paths = routed_paths(scope)
+        return (*paths, *routed_paths({**scope, "root_path": self._root})) if self._root else paths
+
+    def _plain_send(self, send: Send) -> Send:
+        """Return how to answer a request that is not judged."""
+        return _Sender(self.server, send, None).send if self._hides else send
 
     async def _judge(self, scope: Scope, receive: Receive, send: Send) -> None:
         server, requirement = self.server, self._default
         try:
-            requirement = self.rules.requirement(scope.get("method", "GET"), scope["path"], *routed_paths(scope))
+            requirement = self._requirement(scope)
             parts = request_parts(scope)
             if server.token_methods.form and may_hold_token(parts):
                 ahead = _ReadAhead(receive)
@@ -146,8 +168,7 @@ class BearerTokenMiddleware:
         if scope["type"] != "lifespan":
             raise ConfigurationError(f"ASGI scope type {scope['type']!r} is none that can be judged")
         lifespan = _Lifespan(await receive(), receive, send)
-        if self.rules.public:
-            self.server.tell_unprotected(unprotected_routes(self))
+        self.server.tell_unprotected(unprotected_routes(self))
         async with self.server:
             outcome = await lifespan.run(self.app, scope)
         await lifespan.end()
@@ -201,6 +222,16 @@ def _find_guard(app: Any) -> BearerTokenMiddleware | None:  # noqa: ANN401 - as 
     return None
 
 
+def _root_of(app: Any) -> str:  # noqa: ANN401 - as above
+    """Return the prefix that an application takes off paths by itself, as one of FastAPI's with a ``root_path``."""
+    while app is not None:
+        root = getattr(app, "root_path", None)
+        if root and isinstance(root, str):
+            return root
+        app = getattr(app, "app", None)
+    return ""
+
+
 def _routes(app: Any) -> Iterator[tuple[str, frozenset[str]]]:  # noqa: ANN401 - as above
     """Tell the path and the methods of each route, as far as an application under other middleware has such."""
     while not hasattr(app, "routes") and hasattr(app, "app"):
@@ -230,6 +261,36 @@ class _Sender:
     async def send(self, message: Message) -> None:
         """Send a part."""
         await self._send(with_fields(message, self._server, self._principal))
+
+
+class _Preflight:
+    """Shows an application no body, and sends none: a preflight needs none, and some views run whatever the method."""
+
+    __slots__ = ("_asked", "_receive", "_send")
+
+    def __init__(self, receive: Receive, send: Send) -> None:
+        self._asked = False
+        self._receive = receive
+        self._send = send
+
+    async def receive(self) -> Message:
+        """Receive a body that is empty, and then word of the end."""
+        if self._asked:
+            message = await self._receive()
+            while message["type"] == "http.request":
+                message = await self._receive()
+            return message
+        self._asked = True
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    async def send(self, message: Message) -> None:
+        """Send the head, and at once the end."""
+        if message["type"] == "http.response.start":
+            headers = [field for field in message.get("headers", ()) if field[0].lower() != b"content-length"]
+            if message["status"] != HTTPStatus.NO_CONTENT:
+                headers.append((b"content-length", b"0"))
+            await self._send({"type": "http.response.start", "status": message["status"], "headers": headers})
+            await self._send({"type": "http.response.body", "body": b""})
 
 
 class _ReadAhead:

@@ -16,7 +16,7 @@ from typing import Any, Never
 from authlib.oauth2 import OAuth2Error, ResourceProtector
 from authlib.oauth2.rfc6749 import MissingAuthorizationError, TokenValidator
 
-from resource_server._hosts import MAX_FORM_BYTES, header, hides, may_hold_token, refuse_proofs_for_nowhere, render
+from resource_server._hosts import form_length, header, hides, may_hold_token, refuse_proofs_for_nowhere, render
 from resource_server._protocol.messages import RequestParts
 from resource_server._protocol.problem import ErrorResponse
 from resource_server._wsgi import PRINCIPAL, expect_blocking, header_fields, request_parts
@@ -266,8 +266,7 @@ def _parts(server: BlockingResourceServer, original: Any) -> RequestParts:  # no
     parts = request_parts(_environ(original))
     if not (server.token_methods.form and may_hold_token(parts)):
         return parts
-    length = header(parts.headers, b"content-length")
-    if not length.isdigit() or int(length) > MAX_FORM_BYTES:
+    if form_length(header(parts.headers, b"content-length")) is None:
         return parts
     body: bytes = original.body if _is_django(original) else original.get_data()
     return parts._replace(form=body if body.isascii() else None)

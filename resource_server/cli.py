@@ -161,6 +161,7 @@ def run_gateway(*, host: str, port: int, uds: str | None, workers: int) -> int:
     except ConfigurationError as error:
         sys.stderr.write(f"resource-server forward-auth: {error}\n")
         return _NOT_INSTALLED
+    sys.stderr.write(f"resource-server forward-auth: at {uds or f'http://{host}:{port}'}; Ctrl-C ends it\n")
     # One worker writes nothing, so that a read-only file system is enough for it.
     with TemporaryDirectory() if several else nullcontext() as folder:
         if folder is not None:

@@ -19,7 +19,15 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Mount
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from resource_server._asgi import asked_metadata, can_answer, read_form, request_parts, send_metadata, with_fields
+from resource_server._asgi import (
+    asked_metadata,
+    can_answer,
+    expect_async,
+    read_form,
+    request_parts,
+    send_metadata,
+    with_fields,
+)
 from resource_server._hosts import hides, may_hold_token, refuse_proofs_for_nowhere, render
 from resource_server._protocol.messages import RequestParts
 from resource_server._protocol.openapi import (
@@ -31,12 +39,7 @@ from resource_server._protocol.openapi import (
 )
 from resource_server._protocol.problem import ErrorResponse
 from resource_server.asgi import unprotected_routes as unprotected_by_path
-from resource_server.errors import (
-    BearerTokenError,
-    ConfigurationError,
-    InsufficientScope,
-    VerificationUnavailable,
-)
+from resource_server.errors import BearerTokenError, ConfigurationError, InsufficientScope, VerificationUnavailable
 from resource_server.principal import Principal
 from resource_server.requirements import Demands, Requirement, Scopes
 from resource_server.server import ResourceServer
@@ -80,8 +83,9 @@ def install(app: FastAPI, server: ResourceServer, *, hide: bool = False, ajax_fo
         ajax_forbidden: answer 403 in place of 401 to ``X-Requested-With: XMLHttpRequest`` on every route.
 
     Raises:
-        ConfigurationError: the application has one already, or has begun to serve.
+        ConfigurationError: the application has one already, or has begun to serve; or the server is a blocking one.
     """
+    expect_async(server)
     if app.middleware_stack is not None or any(cast("object", entry.cls) is _Guard for entry in app.user_middleware):
         raise ConfigurationError("install(app, server) comes once per application, before its first request")
     # The last entry is the innermost: next to the router, where the matched route is known at the first read.
@@ -94,8 +98,7 @@ def install(app: FastAPI, server: ResourceServer, *, hide: bool = False, ajax_fo
     async def lifespan(app: Any) -> AsyncGenerator[Any, None]:  # noqa: ANN401 - of whatever state the application has
         own = [route for route in app.routes if not isinstance(route, Mount)]
         refuse_proofs_for_nowhere(server, ((route.path, _demands(route.dependant)) for route in _api_routes(own)))
-        if everybodys := unprotected_routes(app):
-            server.tell_unprotected(everybodys)
+        server.tell_unprotected(unprotected_routes(app))
         async with server, original_lifespan(app) as state:
             yield state
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from time import perf_counter
 from typing import Self, get_args
 
-from resource_server._asgi import Receive, Scope, Send, asked_metadata, request_parts, send_metadata
+from resource_server._asgi import Receive, Scope, Send, asked_metadata, expect_async, request_parts, send_metadata
 from resource_server._gateway.answers import MISCONFIGURED, NOT_FOUND, Answer, refuse
 from resource_server._gateway.environment import read_options
 from resource_server._gateway.granted import CredentialMode, Granted
@@ -22,7 +22,7 @@ from resource_server._gateway.internal_tokens import InternalTokens
 from resource_server._gateway.metrics import Metrics
 from resource_server._gateway.policy import read_policy
 from resource_server._gateway.question import CADDY_OR_TRAEFIK, ENVOY, NGINX, Endpoint, Questions, Refused
-from resource_server._hosts import added_fields, hides, render
+from resource_server._hosts import added_fields, hides, refuse_proofs_for_nowhere, render
 from resource_server._protocol.messages import RequestParts
 from resource_server._validation.state import Clock
 from resource_server.errors import BearerTokenError, ConfigurationError, VerificationUnavailable
@@ -58,7 +58,8 @@ class ForwardAuth:
         clock: what time it is.
 
     Raises:
-        ConfigurationError: the policy cannot be understood, or an option has no such value.
+        ConfigurationError: the policy cannot be understood, or an option has no such value; or a rule takes DPoP
+            proofs, and neither ``external_url`` nor ``resource`` is set.
     """
 
     def __init__(  # noqa: PLR0913 - the options of a whole application
@@ -75,11 +76,14 @@ class ForwardAuth:
         clock: Clock | None = None,
     ) -> None:
         """Read the policy and the keys; nothing is asked yet."""
+        expect_async(server)
         if credential not in get_args(CredentialMode):
             modes = ", ".join(get_args(CredentialMode))
             raise ConfigurationError(f"credential must be one of {modes} (got {credential!r})")
         self._server, self._metrics = server, metrics
-        self._questions = Questions(server, None if policy is None else read_policy(policy))
+        self._policy = None if policy is None else read_policy(policy)
+        refuse_proofs_for_nowhere(server, self._policy or ())
+        self._questions = Questions(server, self._policy)
         self._tokens: InternalTokens | None = None
         if credential == "replace":
             issuer = internal_issuer or server.settings.base_url
@@ -181,10 +185,10 @@ class ForwardAuth:
             await send({"type": "websocket.close", "code": 1008})
             return
         await receive()
-        await self._server.start()
-        await send({"type": "lifespan.startup.complete"})
-        await receive()
-        await self._server.aclose()
+        self._server.tell_unprotected(() if self._policy is None else self._policy.public)
+        async with self._server:
+            await send({"type": "lifespan.startup.complete"})
+            await receive()
         await send({"type": "lifespan.shutdown.complete"})
 
     def _tell(self, cause: str) -> None:

@@ -23,8 +23,8 @@ from mcp.server.transport_security import DEFAULT_MAX_REQUEST_BODY_SIZE
 from starlette.authentication import AuthCredentials
 from starlette.middleware import Middleware
 
-from resource_server._asgi import Message, Receive, Scope, Send, request_parts, send_refusal
-from resource_server._hosts import refuse_proofs_for_nowhere, render
+from resource_server._asgi import Message, Receive, Scope, Send, expect_async, request_parts, send_refusal
+from resource_server._hosts import header, refuse_proofs_for_nowhere, render
 from resource_server._protocol.bearer import extract_credential
 from resource_server._protocol.messages import RequestParts
 from resource_server.asgi import ASGIApp, BearerTokenMiddleware
@@ -55,6 +55,8 @@ __all__ = ["AccessToken", "TokenVerifier", "principal", "protect"]
 
 MAX_BODY_BYTES = DEFAULT_MAX_REQUEST_BODY_SIZE
 """The SDK takes no longer message."""
+_LISTEN = b"subscriptions/listen"
+"""The call by which clients since 2026-07-28 ask for what GET streamed before; its field is compared with its body."""
 
 
 def protect(
@@ -83,11 +85,12 @@ def protect(
         The application to serve.
 
     Raises:
-        ConfigurationError: a demand is none; or two contradict each other; or a tool is to be hidden, which a 404
-            cannot do, for in MCP that is the end of the session.
+        ConfigurationError: the server is a blocking one, a demand is none, or two contradict each other; or a tool is
+            to be hidden, which a 404 cannot do, for in MCP that is the end of the session.
 
     References: RFC 6750 section 3, RFC 9728 section 5.1
     """
+    expect_async(server)
     default = Requirement.of(*scopes, **demands)
     needs = {name: default & requirement for name, requirement in (tools or {}).items()}
     if not default.hide and any(requirement.hide for requirement in needs.values()):
@@ -132,10 +135,14 @@ class TokenVerifier(_TokenVerifier):
     Args:
         server: what judges.
         required_scopes: for FastMCP; the SDK has them among its own settings.
+
+    Raises:
+        ConfigurationError: the server is a blocking one.
     """
 
     def __init__(self, server: ResourceServer, *required_scopes: str) -> None:
         """Keep what judges."""
+        expect_async(server)
         super().__init__(required_scopes=list(required_scopes))
         self.server = server
 
@@ -211,7 +218,7 @@ class _Callers:
             return
         caller = scope["user"] = _Caller(known, _access_token(self.server, known, request_parts(scope)))
         scope["auth"] = AuthCredentials(sorted(known.scopes))
-        if scope["method"] == "GET":
+        if scope["method"] == "GET" or header(scope["headers"], b"mcp-method") == _LISTEN:
             await self._stream(known.lease(scope if caller.access_token.token else None), scope, receive, _Sender(send))
         else:
             await self.app(scope, receive, send)

@@ -6,6 +6,7 @@ It judges a request before the application sees it, and before a byte of its bod
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from io import BytesIO
 from typing import Any
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
@@ -26,6 +27,9 @@ from resource_server.principal import Principal
 from resource_server.requirements import ANY_TOKEN, Requirement
 
 __all__ = ["BearerTokenMiddleware", "principal_of"]
+
+_OVERRIDES = ("HTTP_X_HTTP_METHOD", "HTTP_X_HTTP_METHOD_OVERRIDE", "HTTP_X_METHOD_OVERRIDE")
+"""The fields by which a request asks to be taken for one with another method."""
 
 
 def principal_of(environ: WSGIEnvironment) -> Principal:
@@ -82,30 +86,45 @@ class BearerTokenMiddleware:
         refuse_proofs_for_nowhere(server, ((pattern, [requirement]) for pattern, requirement in demands))
         self._hides = any(requirement.hide for _, requirement in demands)
         self._not_found = not_found or _not_found
-        if self._rules.public:
-            server.tell_unprotected(sorted(self._rules.public))
+        server.tell_unprotected(sorted(self._rules.public))
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Judge a request, and pass it on."""
         resource = asked_metadata(self.server, environ)
         if resource is not None:
             return send(environ, start_response, *resource.answer(environ["REQUEST_METHOD"]))
-        if self._is_open(environ):
-            start = self._adding(start_response, None) if self._hides else start_response
-            return self.app(environ, start)
+        plain = self._adding(start_response, None) if self._hides else start_response
+        if self._rules.is_public(routed_path(environ)):
+            return self.app(environ, plain)
+        if environ["REQUEST_METHOD"] == "OPTIONS" and is_preflight("OPTIONS", header_fields(environ)):
+            return self._ask(environ, plain)
         return self._judge(environ, start_response)
 
-    def _is_open(self, environ: WSGIEnvironment) -> bool:
-        method = environ["REQUEST_METHOD"]
-        return self._rules.is_public(routed_path(environ)) or (
-            method == "OPTIONS" and is_preflight(method, header_fields(environ))
-        )
+    def _ask(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        """Let the application answer a preflight: it is shown no body, and sends none.
+
+        A preflight needs none, and there are views that run whatever the method.
+        """
+
+        def start(status: str, headers: list[tuple[str, str]], *exc_info: Any) -> Any:  # noqa: ANN401 - as it is
+            fields = [field for field in headers if field[0].lower() != "content-length"]
+            if not status.startswith("204"):
+                fields.append(("Content-Length", "0"))
+            start_response(status, fields, *exc_info)
+            return _drop
+
+        response = self.app({**environ, "wsgi.input": BytesIO(), "CONTENT_LENGTH": "0"}, start)
+        try:
+            next(iter(response), None)  # one that is generated is not begun before its first piece
+        finally:
+            getattr(response, "close", _drop)()
+        return []
 
     def _judge(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         requirement, path = self._default, routed_path(environ)
         path = path if path.startswith("/") else f"/{path}"  # as there are routers that put one there
         try:
-            requirement = self._rules.requirement(environ["REQUEST_METHOD"], path)
+            requirement = self._requirement(environ, path)
             principal = authenticate(self.server, environ, requirement)
         except (BearerTokenError, VerificationUnavailable) as error:
             if hides(error, requirement):
@@ -114,6 +133,13 @@ class BearerTokenMiddleware:
         if self._hides or self.server.adds_fields:
             start_response = self._adding(start_response, principal)
         return self.app(environ, start_response)
+
+    def _requirement(self, environ: WSGIEnvironment, path: str) -> Requirement:
+        method = environ["REQUEST_METHOD"]
+        others = [environ[key] for key in _OVERRIDES if key in environ] if self._rules.tell_methods else None
+        if not others:
+            return self._rules.requirement(method, path)
+        return self._rules.requirement_of_any([method, *map(str.strip, ",".join(others).split(","))], path)
 
     def _adding(self, start_response: StartResponse, principal: Principal | None) -> StartResponse:
         """Have the response say what the server has to say in it."""
@@ -125,6 +151,10 @@ class BearerTokenMiddleware:
             return start_response(status, headers + fields, *exc_info)
 
         return start
+
+
+def _drop(*_piece: bytes) -> None:
+    """Send nothing."""
 
 
 def _not_found(environ: WSGIEnvironment, start_response: StartResponse) -> list[bytes]:

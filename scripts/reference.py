@@ -136,7 +136,10 @@ NAMES: dict[str, dict[str, tuple[str, ...]]] = {
     },
     "`resource_server.authlib`": {"resource_server.authlib": ("install", "BearerTokenValidator", "Token")},
     "`resource_server.mcp`": {"resource_server.mcp": ("protect", "principal", "TokenVerifier", "AccessToken")},
-    "`resource_server.forward_auth`": {"resource_server.forward_auth": ("ForwardAuth",)},
+    "`resource_server.forward_auth`": {
+        "resource_server.forward_auth": ("ForwardAuth",),
+        "resource_server._gateway.metrics": ("Metrics",),
+    },
     "`resource_server.receiver`": {"resource_server.receiver": ("EventReceiver",)},
     "`resource_server.testing`": {"resource_server.testing": ("principal_override", "assert_challenge")},
 }  # fmt: skip

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from fastapi import FastAPI
 
-from resource_server import Principal
+from resource_server import BlockingResourceServer, ConfigurationError, Principal
 from resource_server._asgi import (
     asked_metadata,
     can_answer,
+    expect_async,
     read_form,
     request_parts,
     routed_paths,
@@ -19,6 +22,10 @@ from resource_server._asgi import (
 )
 from resource_server._hosts import header, may_hold_token
 from resource_server._protocol.messages import RequestParts
+from resource_server.asgi import BearerTokenMiddleware
+from resource_server.fastapi import install
+from resource_server.forward_auth import ForwardAuth
+from resource_server.mcp import TokenVerifier, protect
 from tests.support.fastapi_app import ScriptedAS
 
 RESOURCE = "https://api.example.test/v1"
@@ -42,6 +49,33 @@ def test_parts() -> None:
     handshake = scope(type="websocket")
     del handshake["method"]
     assert request_parts(handshake).method == "GET"
+
+
+async def nothing(_scope: Any, _receive: Any, _send: Any) -> None:
+    """Answer nobody."""
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        expect_async,
+        lambda server: BearerTokenMiddleware(nothing, server),
+        lambda server: install(FastAPI(), server),
+        ForwardAuth,
+        lambda server: protect(nothing, server, "orders:read"),
+        TokenVerifier,
+    ],
+    ids=["asked for", "ASGI", "FastAPI", "the gateway", "MCP", "MCP, TokenVerifier"],
+)
+def test_blocking_server(make: Callable[[Any], object]) -> None:
+    """A server that blocks is refused at once by every door of an event loop, and so is an application in its place."""
+    server = BlockingResourceServer(
+        issuer="https://as.example.test", audience="https://api.example.test", strategy="jwks"
+    )
+    with pytest.raises(ConfigurationError, match=r"must be a ResourceServer \(got BlockingResourceServer\)"):
+        make(server)
+    with pytest.raises(ConfigurationError, match=r"must be a ResourceServer \(got FastAPI\)"):
+        make(FastAPI())
 
 
 @pytest.mark.rfc("9449-4.3-9")

@@ -35,6 +35,7 @@ DOORS: dict[str, tuple[str | None, set[str]]] = {
     "resource_server": (None, set()),
     "resource_server.asgi": (None, set()),
     "resource_server.blocking": (None, set()),
+    "resource_server.hosts": (None, set()),
     "resource_server.testing": (None, set()),
     "resource_server.wsgi": (None, set()),
     "resource_server.authlib": ("authlib", {"authlib"}),

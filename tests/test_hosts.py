@@ -25,6 +25,8 @@ def test_preflight() -> None:
     for method, headers in (
         ("GET", [ORIGIN, ASKED]),
         ("options", [ORIGIN, ASKED]),
+        ("OPTIONS", [ORIGIN, ASKED, (b"x-http-method-override", b"DELETE")]),
+        ("OPTIONS", [ORIGIN, ASKED, (b"x_http_method_override", b"DELETE")]),
         ("OPTIONS", [ORIGIN]),
         ("OPTIONS", [ASKED]),
         ("OPTIONS", [ORIGIN, (ASKED[0], b"")]),

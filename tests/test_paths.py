@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from time import process_time
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -16,6 +19,7 @@ RULES = PathRules(
         "/orders": READ,
         "POST /orders": WRITE,
         "/orders/{id}": READ,
+        "GET /items": READ,
         "HEAD /probe": READ,
         "/": WRITE,
     },
@@ -60,6 +64,8 @@ SPELLINGS = [
     "/admin.json",
     "/admin.json/",
     "/admin/../public",
+    "/x/../admin//..",
+    "/x//../../admin//../y",
 ]
 
 
@@ -78,6 +84,11 @@ def scopes(method: str, *paths: str) -> set[str]:
         ("GET", "/x/admin", set()),
         ("GET", "/orders", {"read"}),
         ("HEAD", "/orders", {"read"}),
+        ("OPTIONS", "/orders", {"read"}),
+        ("TRACE", "/orders", {"read"}),
+        ("BREW", "/items", {"read"}),
+        ("brew", "/items", {"read"}),
+        ("PUT", "/items", set()),
         ("POST", "/orders", {"read", "write"}),
         ("post", "/orders", {"read", "write"}),
         ("GET", "/orders/1", {"read"}),
@@ -91,7 +102,7 @@ def scopes(method: str, *paths: str) -> set[str]:
     ],
 )
 def test_patterns(method: str, path: str, expected: set[str]) -> None:
-    """A pattern is a path, fills a segment, or takes all below; GET is for HEAD too; all that fit hold."""
+    """A pattern is a path, fills a segment, or takes all below; GET is for all that may be taken for it; all hold."""
     assert scopes(method, path) == expected
 
 
@@ -113,6 +124,15 @@ def test_public() -> None:
     assert not RULES.is_public("/healthz", "/admin")
 
 
+def test_several_methods() -> None:
+    """What is demanded of any method is demanded; where that contradicts itself, the request is malformed."""
+    assert set(RULES.requirement_of_any(["GET", "post"], "/orders").scopes.preferred) == {"read", "write"}
+    on, off = Requirement.of(dpop="required"), Requirement.of(dpop="off")
+    rules = PathRules({"POST /x": on, "PUT /x": off})
+    with pytest.raises(InvalidRequest):
+        rules.requirement_of_any(["POST", "PUT"], "/x")
+
+
 def test_several_paths() -> None:
     """Where routers differ, what any of them needs is demanded."""
     assert scopes("GET", "/admin", "/x") == scopes("GET", "/x", "/admin") == {"admin"}
@@ -124,6 +144,15 @@ def test_default() -> None:
     rules = PathRules({"/admin/*": ADMIN}, default=READ)
     assert set(rules.requirement("GET", "/admin").scopes.preferred) == {"admin", "read"}
     assert list(rules) == [("/*", READ), ("/admin/*", ADMIN)]
+
+
+def test_no_requirement() -> None:
+    """A scope's name in place of a requirement is refused, with the name of the rule."""
+    demand: Any = "orders:read"
+    with pytest.raises(ConfigurationError, match=r"^rule '/orders' must be made with Requirement\.of"):
+        PathRules({"/orders": demand})
+    with pytest.raises(ConfigurationError, match=r"^default must be made with Requirement\.of"):
+        PathRules(default=demand)
 
 
 def test_one_public_path() -> None:
@@ -162,10 +191,17 @@ def test_no_pattern(pattern: str) -> None:
 
 @pytest.mark.parametrize(
     ("public", "message"),
-    [("healthz", "begin with a slash"), ("", "begin with a slash"), ("/admin", "has a rule"), ("//Admin;a", "a rule")],
+    [
+        ("healthz", "begin with a slash"),
+        ("", "begin with a slash"),
+        ("/static/*", "no patterns"),
+        ("/users/{id}/photo", "no patterns"),
+        ("/admin", "has a rule"),
+        ("//Admin;a", "a rule"),
+    ],
 )
 def test_no_public_path(public: str, message: str) -> None:
-    """A public path is a path, and has no rule in any spelling."""
+    """A public path is a path and no pattern, and has no rule in any spelling."""
     with pytest.raises(ConfigurationError, match=message):
         PathRules({"/admin/*": ADMIN}, public=[public])
 
@@ -231,6 +267,22 @@ def test_long_paths() -> None:
     assert scopes("GET", "/admin/" + ".x" * 1000) == {"admin"}
     with pytest.raises(InvalidRequest):
         RULES.requirement("GET", "/admin/" + "%2e" * LONGEST_ODD)
+    with pytest.raises(InvalidRequest):
+        RULES.requirement("GET", "/admin/" + "\ufdfa" * (LONGEST_ODD // 2))
+
+
+@pytest.mark.parametrize("piece", ["a", "../", "x/", "a;b%2e%2e/../\\//.x", ".a", "a:", "\u200b", "x/../"])
+def test_work_grows_with_the_length(piece: str) -> None:
+    """Reading a path in many ways takes time in proportion to its length: nobody has been judged yet."""
+
+    def seconds(length: int) -> float:
+        path = "/ " + piece * (length // len(piece))
+        begun = process_time()
+        RULES.requirement("GET", path)
+        return process_time() - begun
+
+    long, short = LONGEST_ODD - 100, LONGEST_ODD // 10
+    assert min(seconds(long) for _ in range(5)) < 25 * max(min(seconds(short) for _ in range(5)), 0.0002)
 
 
 @pytest.mark.attack("A-F-6")

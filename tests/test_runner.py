@@ -70,6 +70,10 @@ def test_example(name: str) -> None:
         answers = [(status, send(arguments)) for status, arguments in found]
         assert [answer.status_code for _, answer in answers] == [status for status, _ in answers]
         assert all("www-authenticate" in answer.headers for status, answer in answers if status in {401, 403})
+        if name == "mcp":
+            metadata = next(answer for status, answer in answers if status == 200)
+            assert f'resource_metadata="{metadata.url}"' in answers[0][1].headers["www-authenticate"]
+            assert metadata.json()["resource"] == str(answers[0][1].url)
         if name in ORDERS:
             holds_orders(answers, str(answers[0][1].url).removesuffix("/orders"), public=name != "fastapi")
     with pytest.raises(httpx.ConnectError):
@@ -93,3 +97,4 @@ def test_list() -> None:
         result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
         listed = re.findall(r"^  (\w+) ", result.stdout, re.MULTILINE)
         assert (result.returncode, listed, result.stderr) == (status, list(EXAMPLES), "")
+        assert ("There is no example 'coffee'." in result.stdout.splitlines()) is bool(arguments)

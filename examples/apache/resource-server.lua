@@ -10,11 +10,24 @@ http.TIMEOUT = 5
 
 -- Nobody but the gateway says who is calling, and nobody but this proxy what was asked for, in whatever spelling.
 local function may_stay(name)
-    return not (name:find("^x[-_]auth[-_]") or name:find("^x[-_]forwarded[-_]") or name:find("^x[-_]original[-_]"))
+    local kind = name:match("^x%W(%a+)%W")
+    return not (kind == "auth" or kind == "forwarded" or kind == "original" or kind == "rewrite")
+end
+
+-- What a client names in Connection is taken out of the request: that must not be who it is. And no
+-- connection becomes one of HTTP/2, whose requests nobody judges.
+local function of_its_own(connection)
+    local kept = {}
+    for word in connection:lower():gmatch("[^%s,]+") do
+        if word == "close" or word == "keep-alive" or word == "upgrade" then table.insert(kept, word) end
+    end
+    return #kept > 0 and table.concat(kept, ", ") or nil
 end
 
 local function question(r)
     local headers = {}
+    r.headers_in["Connection"] = of_its_own(r.headers_in["Connection"] or "")
+    if (r.headers_in["Upgrade"] or ""):lower() ~= "websocket" then r.headers_in["Upgrade"] = nil end
     for name, value in pairs(r:headers_in_table()) do
         if may_stay(name:lower()) then
             headers[name:lower()] = value

@@ -12,13 +12,18 @@ _Handler = Callable[[int, FrameType | None], None]
 
 @contextmanager
 def ending_on_signals() -> Generator[None]:
-    """Raise ``KeyboardInterrupt`` at every signal that asks to end, as at Ctrl-C.
+    """Raise ``KeyboardInterrupt`` at the first signal that asks to end, as at Ctrl-C.
+
+    The others are not heard any more: make hands on what its whole group has already got, and a second one must not
+    come in the way of what the first one has begun to end.
 
     A shell starts background jobs with Ctrl-C ignored, and Python then leaves it so; whoever asks for this process to
     end by name is heard.
     """
 
     def end(_number: int, _frame: FrameType | None) -> None:
+        for number in _ending():
+            signal.signal(number, signal.SIG_IGN)
         raise KeyboardInterrupt
 
     with _handling(end):

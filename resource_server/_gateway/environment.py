@@ -9,10 +9,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from resource_server._sources import refuse_misspelt
 from resource_server.errors import ConfigurationError
 
 PREFIX = "RESOURCE_SERVER_FORWARD_AUTH_"
 _TEXTS = ("credential", "internal_audience", "internal_issuer", "policy")
+_OPTIONS = (*_TEXTS, "claims", "signing_keys")
+_OF_THE_COMMAND = ("host", "port", "uds", "workers")
 
 
 def read_options(environment: Mapping[str, str]) -> dict[str, Any]:
@@ -22,9 +25,10 @@ def read_options(environment: Mapping[str, str]) -> dict[str, Any]:
         environment: names and values.
 
     Raises:
-        ConfigurationError: a file of a key cannot be read.
+        ConfigurationError: a file of a key cannot be read, or a variable is misspelt.
     """
-    said = {name: environment.get(PREFIX + name.upper(), "").strip() for name in (*_TEXTS, "claims", "signing_keys")}
+    refuse_misspelt(environment, [f"forward_auth_{name}" for name in (*_OPTIONS, *_OF_THE_COMMAND)])
+    said = {name: environment.get(PREFIX + name.upper(), "").strip() for name in _OPTIONS}
     options: dict[str, Any] = {name: said[name] for name in _TEXTS if said[name]}
     if said["claims"]:
         options["claims"] = said["claims"].split()

@@ -49,7 +49,7 @@ def describe(principal: Principal, claims: Collection[str] | None) -> list[bytes
     if max(map(len, texts)) > MAX_VALUE_BYTES:
         return None
     told = {name: value for name, value in principal.claims.items() if claims is None or name in claims}
-    content = json.dumps(told, separators=(",", ":")).replace("\x7f", "\\u007f")
+    content = json.dumps(told, separators=(",", ":"))
     return [text.encode("ascii") for text in (*texts, content if len(content) <= MAX_CLAIMS_BYTES else "")]
 
 

@@ -3,7 +3,8 @@
 They are access tokens like any other, so whatever verifies those of an authorization server verifies these too. The
 caller's own token ends at the gateway.
 
-References: RFC 9068 sections 2 and 4, RFC 7517 section 5, RFC 8693 section 4.1
+References: RFC 9068 sections 2 and 4, RFC 7517 section 5, RFC 8693 section 4.1, RFC 9493
+sections 3.2.3 and 4.1
 """
 
 from __future__ import annotations
@@ -64,9 +65,17 @@ class InternalTokens:
             "acr": principal.acr,
             "auth_time": None if principal.auth_time is None else int(principal.auth_time),
             "act": principal.claims.get("act"),
+            "sub_id": _whose(principal),
         }
         content = self._header + b"." + _part({name: value for name, value in claims.items() if value is not None})
         return content + b"." + encode(self._key.sign(content)).encode("ascii"), float(ends_at)
+
+
+def _whose(principal: Principal) -> dict[str, str] | None:
+    """Say whose subject it is: two authorization servers may give one name to two people."""
+    if principal.issuer is None or principal.subject is None:
+        return None
+    return {"format": "iss_sub", "iss": principal.issuer, "sub": principal.subject}
 
 
 def _name(key: SigningKey) -> str:

@@ -8,7 +8,6 @@ is sure about is refused wherever its method or its path decides.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from functools import lru_cache
 from ipaddress import ip_address, ip_network
 from typing import NamedTuple
@@ -16,7 +15,7 @@ from typing import NamedTuple
 from resource_server._protocol.messages import RawHeaders
 
 MAX_TARGET_BYTES = 16_384
-_METHOD = re.compile(rb"[A-Z][A-Z0-9_-]{0,31}")
+METHOD = re.compile(rb"[A-Z][A-Z0-9_-]{0,31}")
 _TARGET = re.compile(rb"/[!\"$-~]*")
 """Visible characters of ASCII, no fragment."""
 _URL = re.compile(rb"https?://([^/?]*)(/.*)")
@@ -37,9 +36,6 @@ class Original(NamedTuple):
     def __repr__(self) -> str:
         """Show the method only: path and query may tell of a person, or be a token."""
         return f"Original(method={self.method!r})"
-
-
-Reader = Callable[[RawHeaders], Original | None]
 
 
 def read_forwarded(headers: RawHeaders) -> Original | None:
@@ -90,7 +86,7 @@ def _once(headers: RawHeaders, names: frozenset[bytes]) -> dict[bytes, bytes] | 
 
 
 def _original(method: bytes | None, target: bytes | None, authority: bytes | None) -> Original | None:
-    if method is None or target is None or _METHOD.fullmatch(method) is None:
+    if method is None or target is None or METHOD.fullmatch(method) is None:
         return None
     if len(target) > MAX_TARGET_BYTES or _TARGET.fullmatch(target) is None or b"%00" in target:
         return None  # what comes after a NUL is there for one reader, and not for another

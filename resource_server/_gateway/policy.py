@@ -45,10 +45,17 @@ class Policy:
 
     def __init__(self, rules: Iterable[_Rule] = (), public: Iterable[str] = ()) -> None:
         """Compile the rules of each host."""
-        known, paths = list(rules), tuple(public)
+        known, self.public = list(rules), tuple(public)
         hosts = {rule.host for rule in known if rule.host is not None}
-        self._anywhere = None if hosts else PathRules(_joined(known), paths)
-        self._by_host = {host: PathRules(_joined(_of(host, known)), paths) for host in sorted(hosts)}
+        self._anywhere = None if hosts else PathRules(_joined(known), self.public)
+        self._by_host = {host: PathRules(_joined(_of(host, known)), self.public) for host in sorted(hosts)}
+        self._rules = known
+
+    def __iter__(self) -> Iterator[tuple[str, tuple[Requirement]]]:
+        """Return each pattern with what its rule demands."""
+        for rule in self._rules:
+            for pattern in rule.patterns:
+                yield pattern, (rule.requirement,)
 
     def demand(self, method: str, path: bytes, host: str | None) -> Requirement | None:
         """Say what is demanded, or ``None`` where everybody is let in.

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from resource_server._gateway.answers import MISCONFIGURED, UNKNOWN_REQUEST
 from resource_server._gateway.original import (
+    METHOD,
     Original,
     client_address,
     is_trusted,
@@ -16,11 +17,11 @@ from resource_server._gateway.original import (
 )
 from resource_server._gateway.policy import Policy
 from resource_server._gateway.words import WordsError, read_query
-from resource_server._hosts import header, is_preflight
-from resource_server._protocol.messages import RequestParts
+from resource_server._hosts import header, is_preflight, method_overrides
+from resource_server._protocol.messages import RawHeaders, RequestParts
 from resource_server._protocol.problem import ErrorResponse
 from resource_server.errors import ConfigurationError
-from resource_server.requirements import Requirement
+from resource_server.requirements import ANY_TOKEN, Requirement
 from resource_server.server import ResourceServer
 
 _DECIDING = frozenset({b"dpop", b"access-control-request-method"})
@@ -91,10 +92,7 @@ class Questions:
         original = self._original(endpoint, asked, trusted=trusted, names=names)
         if original is not None and is_preflight(original.method, asked.headers):
             return asked, None
-        query = b"" if endpoint is ENVOY else asked.query
-        target = None if original is None or self._policy is None else (original.method, original.path, original.host)
-        is_short = target is None or len(target[1]) <= _LONGEST_REMEMBERED
-        requirement = (self._remembered if is_short else self._demand)(query, target)
+        requirement = self._requirement(b"" if endpoint is ENVOY else asked.query, original, asked.headers)
         client: str | None = None
         if trusted and b"x-forwarded-for" in names:
             passed = header(asked.headers, b"x-forwarded-for")
@@ -115,6 +113,24 @@ class Questions:
         if original is None and (self._policy is not None or not names.isdisjoint(_DECIDING)):
             raise Refused(UNKNOWN_REQUEST, None if trusted else "untrusted_proxy")
         return original
+
+    def _requirement(self, query: bytes, original: Original | None, headers: RawHeaders) -> Requirement | None:
+        """Join what is demanded of the request, and of the other one that an application may take it for."""
+        if original is None or self._policy is None:
+            return self._remembered(query, None)
+        demand = self._remembered if len(original.path) <= _LONGEST_REMEMBERED else self._demand
+        requirement = demand(query, (original.method, original.path, original.host))
+        overrides = method_overrides(headers)
+        if requirement is None or not overrides:
+            return requirement  # a public path is one whatever the method
+        method = overrides[0].strip().upper()
+        if len(overrides) > 1 or METHOD.fullmatch(method) is None:
+            raise Refused(UNKNOWN_REQUEST)
+        other = demand(query, (method.decode("ascii"), original.path, original.host))
+        try:
+            return requirement & (other or ANY_TOKEN)
+        except ConfigurationError:
+            raise Refused(UNKNOWN_REQUEST) from None
 
     def _demand(self, query: bytes, target: tuple[str, bytes, str | None] | None) -> Requirement | None:
         try:

@@ -38,9 +38,7 @@ class Scopes:
             raise ConfigurationError("a route that no scope can satisfy is a mistake: name at least one alternative")
         for name in (name for alternative in self.alternatives for name in alternative):
             if not is_scope_token(name):
-                raise ConfigurationError(
-                    f"scope {name!r} is not a scope token (RFC 6749 section 3.3: no space, quote, backslash or control)"
-                )
+                raise ConfigurationError(f"scope {name!r} is not a scope token{_explain(name)}")
 
     def __and__(self, other: Scopes | str) -> Scopes:
         """Demand both."""
@@ -71,6 +69,12 @@ class Scopes:
             if scopes.issuperset(alternative):
                 return True
         return False
+
+
+def _explain(name: object) -> str:
+    if isinstance(name, str):
+        return " (RFC 6749 section 3.3: no space, quote, backslash or control)"
+    return f', but a {type(name).__name__}: write require("a", "b")'
 
 
 @dataclass(frozen=True, slots=True)

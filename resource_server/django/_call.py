@@ -21,6 +21,7 @@ from resource_server import _asgi, _wsgi
 from resource_server._hosts import (
     MAX_FORM_BYTES,
     added_fields,
+    form_length,
     header,
     hides,
     may_hold_token,
@@ -92,7 +93,8 @@ class Call:
         self.principal = principal
         told = cast("Any", request)
         told.principal = principal
-        if "HTTP_AUTHORIZATION" in request.META:
+        # A browser adds one by itself where it knows a password: then the token was somewhere else.
+        if request.META.get("HTTP_AUTHORIZATION", "").lstrip().lower().startswith(("bearer ", "dpop ")):
             told.csrf_processing_done = True
 
 
@@ -231,8 +233,7 @@ def read_parts(request: HttpRequest, methods: TokenMethods) -> RequestParts:
 
 def _read_form(request: HttpRequest, parts: RequestParts) -> bytes | None:
     """Read a form, or nothing of one that is long, or does not say so; somebody may have read it already."""
-    length = header(parts.headers, b"content-length")
-    if not length.isdigit() or len(length) > len(str(MAX_FORM_BYTES)) or int(length) > MAX_FORM_BYTES:
+    if form_length(header(parts.headers, b"content-length")) is None:
         return None
     try:
         body = request.body

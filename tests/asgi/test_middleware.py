@@ -101,6 +101,11 @@ def added(server: Any, **keywords: Any) -> App:
     return app
 
 
+def within(app: App, root: str) -> App:
+    """Mount an application at a prefix, as a server does."""
+    return lambda scope, receive, send: app({**scope, "root_path": root}, receive, send)
+
+
 PLACES = pytest.mark.parametrize("place", [wrapped, among, added])
 
 
@@ -162,6 +167,20 @@ async def test_rules(authorization_server: ScriptedAS) -> None:
 
 
 @pytest.mark.attack("A-F-6")
+async def test_ambiguous_prefix(authorization_server: ScriptedAS) -> None:
+    """A path is public only where every framework takes the prefix off in the way that makes it that."""
+    app = wrapped(authorization_server.server(), public=["/healthz"])
+    for root, path, status in (
+        ("/api", "/api/healthz", 200),
+        ("/health", "/healthz", 401),
+        ("/api", "/x/api/healthz", 401),
+        ("/api", "/api/x/healthz", 401),
+    ):
+        answer = await call(within(app, root), "GET", path)
+        assert answer.status == status, (root, path)
+
+
+@pytest.mark.attack("A-F-6")
 async def test_ambiguous_path(authorization_server: ScriptedAS) -> None:
     """A path that can be read as two that demand what excludes each other is a bad request."""
     rules = {"/a/*": Requirement.of(audience="one"), "/b/*": Requirement.of(audience="two")}
@@ -220,6 +239,68 @@ async def test_preflight(authorization_server: ScriptedAS) -> None:
     assert_refused(refused, 401)
     assert refused.header("access-control-allow-origin") == ORIGIN.decode()
     assert authorization_server.introspections == 1
+
+
+@pytest.mark.parametrize("field", [b"x-http-method", b"x-http-method-override", b"x-method_override"])
+async def test_method_override(field: bytes, authorization_server: ScriptedAS) -> None:
+    """What asks to be taken for another method needs what both need; and it is no preflight."""
+    app = wrapped(authorization_server.server(), rules=RULES)
+    for value in (b"POST", b" post"):
+        answer = await call(app, "GET", "/things", token=READER, headers=[(field, value)])
+        assert_refused(answer, 403, "insufficient_scope", scope="read write")
+    assert (await call(app, "GET", "/things", token=WRITER, headers=[(field, b"POST")])).status == 200
+    asked = [(b"origin", ORIGIN), (b"access-control-request-method", b"GET"), (field, b"DELETE")]
+    assert_refused(await call(app, "OPTIONS", "/things", headers=asked), 401, scope="read")
+
+
+class Prefixed:
+    """An application that takes a prefix off paths by itself, as FastAPI does where it is given one."""
+
+    root_path = "/api"
+
+    def __init__(self) -> None:
+        """Have the usual routes."""
+        self.inner = starlette()
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """Take it off."""
+        scope["root_path"] = self.root_path
+        await self.inner(scope, receive, send)
+
+
+@pytest.mark.attack("A-F-6")
+async def test_prefix_of_the_application(authorization_server: ScriptedAS) -> None:
+    """A prefix that the application takes off, and no server has told, leads past no rule, and opens nothing."""
+    for inner in (Prefixed(), CORSMiddleware(Prefixed())):
+        app = BearerTokenMiddleware(inner, authorization_server.server(), public=["/healthz"], rules=RULES)
+        assert (await call(app, "GET", "/healthz")).status == 200
+        assert_refused(await call(app, "GET", "/api/healthz"), 401)
+        for path in ("/admin/users", "/api/admin/users"):
+            assert (await call(app, "GET", path, token=READER)).status == 404
+            assert (await call(app, "GET", path, token=ADMIN)).status == 200
+
+
+@pytest.mark.attack("A-F-8")
+@pytest.mark.parametrize("status", [200, 204])
+async def test_preflight_has_no_body(status: int, authorization_server: ScriptedAS) -> None:
+    """An application whose views run whatever the method is shown no body of a preflight, and none of its is sent."""
+    seen: list[bytes] = []
+
+    async def careless(scope: Any, receive: Any, send: Any) -> None:
+        request = Request(scope, receive)
+        seen.append(await request.body())
+        seen.append((await receive())["type"].encode())
+        await Response(b"secret", status)(scope, receive, send)
+
+    app = BearerTokenMiddleware(careless, authorization_server.server(), default=Requirement.of("read", hide=True))
+    asked = [(b"origin", ORIGIN), (b"access-control-request-method", b"GET")]
+    parts: list[dict[str, Any]] = [
+        {"type": "http.request", "body": b"delete=", "more_body": True},
+        {"type": "http.request", "body": b"everything"},
+    ]
+    answer = await call(app, "OPTIONS", "/things", headers=asked, body=parts)
+    assert (answer.status, answer.body, seen) == (status, b"", [b"", b"http.disconnect"])
+    assert answer.header("content-length") == (None if status == 204 else "0")
 
 
 @pytest.mark.rfc("9728-3-a", "9728-3.2-a")

@@ -192,7 +192,9 @@ def test_bad_demands(demands: dict[str, Any], door: Door, make_server: MakeServe
 
 
 @pytest.mark.parametrize(
-    ("length", "status"), [(None, 200), ("70000", 401), ("many", 401)], ids=["short", "too long", "no number"]
+    ("length", "status"),
+    [(None, 200), ("70000", 401), ("many", 401), ("9" * 5_000, 401)],
+    ids=["short", "too long", "no number", "no number for Python"],
 )
 def test_form(length: str | None, status: int, door: Door, make_server: MakeServer) -> None:
     """RFC 6750 §2.2: a token in a short form is found where that is enabled, and the view still has the form."""

@@ -36,6 +36,24 @@ def test_every_way_to_end_is_a_ctrl_c(number: signal.Signals) -> None:
         signal.raise_signal(number)
 
 
+@pytest.mark.usefixtures("terminal")
+@pytest.mark.parametrize("number", ENDING)
+def test_one_signal_is_enough(number: signal.Signals) -> None:
+    """What make hands on once more, or an impatient second Ctrl-C, does not interrupt the ending."""
+    ended: list[bool] = []
+
+    def work() -> None:
+        try:
+            signal.raise_signal(number)
+        finally:
+            signal.raise_signal(number)
+            ended.append(True)
+
+    with pytest.raises(KeyboardInterrupt), ending_on_signals():
+        work()
+    assert ended == [True]
+
+
 def test_ctrl_c_is_heard_in_the_background() -> None:
     """A demo that a shell started in the background, with Ctrl-C ignored, still ends when it is asked to."""
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -186,6 +186,18 @@ def test_hidden_action(opened: Opened, options: dict[str, Any]) -> None:
     assert project.call("GET", "/actions/secrets", token=ADMIN).status == 200
 
 
+def test_hidden_action_alone(open_project: Open, options: dict[str, Any]) -> None:
+    """Without the middleware it is the 404 that REST framework gives for what a view does not find."""
+
+    class Nothing(Base):
+        def get(self, _request: Request) -> Response:
+            raise Http404
+
+    project = open_project(*patterns(), path("nothing", Nothing.as_view()), server=options, middleware=[])
+    hidden, nothing = [project.call("GET", target, token=READER) for target in ("/actions/secrets", "/nothing")]
+    assert (hidden.status, hidden.body, hidden.header("content-type")) == (404, nothing.body, "application/json")
+
+
 def test_outage(opened: Opened, options: dict[str, Any], authorization_server: ScriptedAS) -> None:
     """An outage is a 503 with Retry-After where it is configured to be."""
     authorization_server.outage = 500

@@ -15,7 +15,7 @@ from resource_server.django import BearerTokenMiddleware, principal_of, public, 
 from tests.support.django_project import MIDDLEWARE, Open
 from tests.support.django_views import PATTERNS, PROTECTED, ran, things
 from tests.support.fastapi_app import ADMIN, NOBODY, READER, WRITER, ScriptedAS
-from tests.support.promises import assert_promises, assert_refused, assert_unavailable
+from tests.support.promises import PRESENTED, assert_promises, assert_refused, assert_unavailable
 
 
 @pytest.fixture(autouse=True)
@@ -91,6 +91,15 @@ def test_hidden_view(open_project: Open, options: dict[str, Any]) -> None:
     assert answers[0] == answers[1]
     assert (answers[0].status, answers[0].header("cache-control")) == (404, "no-store")
     assert project.call("GET", "/missing", token=READER).header("cache-control") == "no-store"
+
+
+def test_hidden_view_in_a_template(open_project: Open, options: dict[str, Any]) -> None:
+    """A project's own page for what is not there is told the same of both."""
+    loader = ("django.template.loaders.locmem.Loader", {"404.html": "{{ exception }}"})
+    templates = {"BACKEND": "django.template.backends.django.DjangoTemplates", "OPTIONS": {"loaders": [loader]}}
+    project = open_project(*PATTERNS, server=options, TEMPLATES=[templates])
+    answers = [project.call("GET", target, token=READER) for target in ("/hidden", "/nowhere")]
+    assert (answers[0], answers[0].body) == (answers[1], b"Resolver404")
 
 
 def test_hidden_view_in_debug(open_project: Open, options: dict[str, Any]) -> None:
@@ -172,6 +181,7 @@ def test_subclass_demands_more(open_project: Open, options: dict[str, Any]) -> N
     assert_refused(project.call("GET", "/plain", token=READER), 403, "insufficient_scope", scope="write")
     ajax = project.call("GET", "/plain", headers={"x-requested-with": "XMLHttpRequest"})
     assert_refused(ajax, 403, scope="write", forbidden=True)
+    assert_refused(project.call("GET", "/things", token=NOBODY), 403, "insufficient_scope", scope="write read")
 
 
 class Strict(BearerTokenMiddleware):
@@ -200,6 +210,15 @@ def test_metadata(open_project: Open, options: dict[str, Any]) -> None:
     assert (asked.status, asked.body, asked.header("content-type")) == (204, b"", None)
     params = assert_refused(project.call("GET", "/things"), 401, scope="read")
     assert params["resource_metadata"] == f"https://api.example.com{target}"
+
+
+@pytest.mark.rfc("9728-3-a")
+def test_metadata_below_a_prefix(open_project: Open, options: dict[str, Any]) -> None:
+    """A project that is mounted at a prefix serves them too, where a proxy passes on what comes without it."""
+    options |= {"resource": "https://api.example.com/v1"}
+    project = open_project(*PATTERNS, server=options, FORCE_SCRIPT_NAME="/prefix")
+    assert project.call("GET", "/.well-known/oauth-protected-resource/v1").status == 200
+    assert project.call("GET", "/.well-known/oauth-protected-resource").status == 404
 
 
 @pytest.mark.rfc("6750-2.2-a", "6750-2.3-a", "6750-2.3-b")
@@ -251,6 +270,19 @@ def test_csrf(open_project: Open, options: dict[str, Any]) -> None:
     for target in ("/plain", "/things", "/things-async"):
         assert project.call("POST", target, token=READER, body=b"n=4").status == 200
     assert project.call("POST", "/public", body=b"n=4").status == 403
+
+
+def test_csrf_with_a_password(open_project: Open, options: dict[str, Any]) -> None:
+    """A browser sends a password by itself, also for another site that has put a token of its own into the form."""
+    form, basic = "application/x-www-form-urlencoded", {"Authorization": "Basic dXNlcjpwYXNzd29yZA=="}
+    project = open_project(*PATTERNS, server=options | {"form_token": True})
+    sent = project.call("POST", "/plain", body=f"access_token={READER}".encode(), content_type=form, headers=basic)
+    assert sent.status == 403
+    assert project.call("POST", "/plain", token=READER, body=b"n=4", content_type=form).status == 200
+    by_query = open_project(*PATTERNS, server=options | {"query_token": True})
+    PRESENTED.add(READER)
+    assert by_query.call("GET", "/plain", query=f"access_token={READER}").status == 200
+    assert by_query.call("POST", "/plain", query=f"access_token={READER}", body=b"n=4").status == 403
 
 
 def test_included_urls(open_project: Open, options: dict[str, Any]) -> None:

@@ -17,6 +17,7 @@ import pytest
 from mock_as import MockAS
 from resource_server.testing import assert_challenge
 from tests.support.blocking import PATIENCE
+from tests.support.live import end
 
 ROOT = Path(__file__).parents[2]
 AUDIENCE = "https://api.example.test"
@@ -70,8 +71,7 @@ def orders(request: pytest.FixtureRequest, mock_as_server: MockAS, tmp_path: Pat
             with httpx.Client(base_url=found.group(0), timeout=PATIENCE) as client:
                 yield client
         finally:
-            process.terminate()
-            process.wait(PATIENCE)
+            end(process)
             reading.join(PATIENCE)
 
 

@@ -40,8 +40,10 @@ def test_the_application_of_the_page(environment: Path, mock_as_server: MockAS, 
     if scope is not None:
         fields["HTTP_AUTHORIZATION"] = mock_as_server.token(sub="alice", scope=scope).bearer["Authorization"]
     found, headers, body = call(page["app"], **fields)
+    subject = page["subject_of"](fields.get("HTTP_AUTHORIZATION", "Bearer none").removeprefix("Bearer "))
     page["rs"].close()
     assert found == status
+    assert subject == ("alice" if scope == "orders:read" else None)
     challenges = [parse_challenges(value) for name, value in headers if name == "www-authenticate"]
     if scope == "orders:read":
         assert (body, challenges) == (b"Hello, alice", [])

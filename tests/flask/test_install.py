@@ -305,8 +305,10 @@ def test_application_in_an_application(authorization_server: ScriptedAS) -> None
 
     assert call(outer, path="/inner", token=READER).body == b"alice "
     assert b"things" not in call(outer, path="/bare", token=READER).body
+    stranger = api()
+    install(stranger, blocking(ScriptedAS({"another-canary": active("read")})))
     with inner.test_request_context("/things", environ_overrides=environment(token=READER)):
-        request.environ["resource_server.flask"] = _Call(outer.extensions["resource_server"])
+        request.environ["resource_server.flask"] = _Call(stranger.extensions["resource_server"])
         assert inner.dispatch_request() == "alice "
 
 

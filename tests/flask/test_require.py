@@ -203,6 +203,27 @@ def test_judged_once(authorization_server: ScriptedAS, monkeypatch: pytest.Monke
     assert order == ["judged", "alice", "view"]
 
 
+def test_judged_before_anything_else(authorization_server: ScriptedAS) -> None:
+    """HEAD is judged in advance as GET is, and so is a view that was put in the place of another one."""
+    app = installed(authorization_server)
+    ran: list[str] = []
+    app.before_request(lambda: ran.append(request.method))
+
+    class Things(MethodView):
+        @require("read")
+        def get(self) -> str:
+            return "got"
+
+    app.add_url_rule("/things", view_func=Things.as_view("things"))
+    app.add_url_rule("/late", "late", lambda: "public")
+    assert call(app, path="/late").status == 200
+    app.view_functions["late"] = require("read")(lambda: "protected")
+    ran.clear()
+    assert_refused(call(app, "HEAD"), 401, scope="read")
+    assert_refused(call(app, path="/late"), 401, scope="read")
+    assert ran == []
+
+
 def test_require_above_the_route(authorization_server: ScriptedAS) -> None:
     """A view that was registered before ``require`` came to it is as protected as any."""
     app = installed(authorization_server)

@@ -19,7 +19,7 @@ from werkzeug.serving import make_server as make_werkzeug_server
 
 from tests.blocking.test_forking import noting
 from tests.support.blocking import PATIENCE, outcomes, run
-from tests.support.live import connection, exchange, request
+from tests.support.live import connection, end, exchange, request
 from tests.support.promises import assert_refused
 
 ROOT = Path(__file__).parents[2]
@@ -52,8 +52,7 @@ def gunicorn(url: str, *how: str) -> Generator[int]:
             assert found is not None, "gunicorn did not start"
             yield int(found.group(1))
         finally:
-            process.terminate()
-            process.wait(PATIENCE)
+            end(process)
             reading.join(PATIENCE)
 
 
@@ -70,13 +69,15 @@ class Quiet(WSGIRequestHandler):
         """Say nothing."""
 
 
-def served(url: str, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """Import the application anew, for an authorization server of its own."""
+@contextmanager
+def served(url: str, monkeypatch: pytest.MonkeyPatch) -> Generator[Any]:
+    """Import the application anew, for an authorization server of its own, and close its connections in the end."""
     monkeypatch.setenv("INTROSPECTION", url)
     monkeypatch.delitem(sys.modules, "tests.flask.served", raising=False)
-    from tests.flask.served import app  # noqa: PLC0415 - configured by its environment when it is imported
+    from tests.flask.served import app, server  # noqa: PLC0415 - configured by its environment when it is imported
 
-    return app
+    with server:
+        yield app
 
 
 @contextmanager
@@ -156,16 +157,20 @@ def test_forked_workers() -> None:
 def test_library_server(monkeypatch: pytest.MonkeyPatch) -> None:
     """Behind the library's own server, which tells no path as it was sent, everything is the same."""
     monkeypatch.setattr("wsgiref.simple_server.ServerHandler.http_version", "1.1")  # as the tests' client expects
-    with noting() as authorization_server:
-        app = served(authorization_server.url, monkeypatch)
-        with running(make_server("127.0.0.1", 0, app, Threaded, Quiet)) as port:
-            smoke(port)
+    with (
+        noting() as authorization_server,
+        served(authorization_server.url, monkeypatch) as app,
+        running(make_server("127.0.0.1", 0, app, Threaded, Quiet)) as port,
+    ):
+        smoke(port)
 
 
 def test_development_server(monkeypatch: pytest.MonkeyPatch) -> None:
     """And so it is behind the one that ``flask run`` starts."""
     monkeypatch.setattr("werkzeug.serving.WSGIRequestHandler.log", lambda *_: None)
-    with noting() as authorization_server:
-        app = served(authorization_server.url, monkeypatch)
-        with running(make_werkzeug_server("127.0.0.1", 0, app, threaded=True)) as port:
-            smoke(port)
+    with (
+        noting() as authorization_server,
+        served(authorization_server.url, monkeypatch) as app,
+        running(make_werkzeug_server("127.0.0.1", 0, app, threaded=True)) as port,
+    ):
+        smoke(port)

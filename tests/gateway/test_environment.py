@@ -57,6 +57,14 @@ def test_what_is_read(tmp_path: Path) -> None:
     assert read_options({}) == {}
 
 
+def test_a_variable_that_is_misspelt() -> None:
+    """No policy is passed over for a letter that is missing; what Kubernetes says of a Service is let be."""
+    with pytest.raises(ConfigurationError, match=f"unknown option {PREFIX}POLCY: did you mean {PREFIX}POLICY"):
+        read_options({f"{PREFIX}POLCY": "policy.toml"})
+    links = ("SERVICE_HOST", "SERVICE_PORT", "SERVICE_PORT_HTTP", "PORT_9100_TCP", "PORT_9100_TCP_ADDR", "PORT")
+    assert read_options({PREFIX + name: "tcp://192.0.2.1:9100" for name in links}) == {}
+
+
 def test_a_key_that_is_not_there(tmp_path: Path) -> None:
     """A file that cannot be read is named."""
     with pytest.raises(ConfigurationError, match=r"signing_keys: '.*nowhere.pem' cannot be read"):

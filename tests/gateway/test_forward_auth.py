@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from resource_server import ConfigurationError, ResourceServer
+from resource_server.events import UnprotectedRoutes
 from resource_server.forward_auth import ForwardAuth
 from tests.gateway.door import ENDPOINTS, STRANGER, Door, forwarded, identity, is_nobody, original
 from tests.support.answer import Answer
@@ -320,6 +323,44 @@ async def test_no_request() -> None:
     await door.app({"type": "lifespan"}, receive, send)  # type: ignore[arg-type]  # a narrower receive
     assert sent == ["lifespan.startup.complete", "lifespan.shutdown.complete"]
     assert door.mock_as.requests("discovery").count == 1
+
+
+async def test_cut_short(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The observer is told at the start what the policy lets everybody see, and a lifespan cut short closes all."""
+    file = tmp_path / "policy.toml"
+    file.write_text('public = ["/healthz"]', encoding="utf-8")
+    door, served, closed = Door({"policy": file}), asyncio.Event(), asyncio.Event()
+
+    async def close() -> None:
+        closed.set()
+
+    monkeypatch.setattr(door.server, "aclose", close)
+    arriving = iter([{"type": "lifespan.startup"}])
+
+    async def receive() -> dict[str, str]:
+        if served.is_set():
+            await asyncio.Event().wait()
+        return next(arriving)
+
+    async def send(_: Any) -> None:
+        served.set()
+
+    task = asyncio.ensure_future(door.app({"type": "lifespan"}, receive, send))
+    await served.wait()
+    told = [event.routes for event in door.events if isinstance(event, UnprotectedRoutes)]
+    assert told == [("/healthz",)]
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    assert closed.is_set()
+
+
+async def test_proofs_for_nowhere(tmp_path: Path) -> None:
+    """A policy that demands DPoP proofs is refused at the start where nobody knows the URL these are for."""
+    file = tmp_path / "policy.toml"
+    file.write_text('[[rules]]\npath = "/orders/*"\ndpop = "required"', encoding="utf-8")
+    with pytest.raises(ConfigurationError, match=r"'/orders/\*' takes DPoP proofs, which needs external_url"):
+        Door({"policy": file})
+    Door({"policy": file}, external_url="https://api.example.test")
 
 
 async def test_mounted() -> None:

@@ -71,6 +71,7 @@ async def test_an_application_verifies_it(algorithm: str | None) -> None:
     assert (principal.subject, principal.client_id) == ("alice", "orders-frontend")
     assert principal.scopes == {"a", "b"}
     assert (principal.acr, principal.claims["act"]) == ("gold", actor)
+    assert principal.claims["sub_id"] == {"format": "iss_sub", "iss": door.mock_as.issuer, "sub": "alice"}
     assert principal.auth_time == said["auth_time"]
     assert principal.expires_at == pytest.approx(door.clock.wall() + 300, abs=2)
     with pytest.raises(InvalidToken):
@@ -131,3 +132,14 @@ async def test_a_caller_without_a_name() -> None:
     inner = replaced(await door.ask("/auth", "opaque-canary-token"))
     with pytest.raises(InvalidToken):
         await authenticate(application(door, (await door.ask("/jwks")).body), inner)
+
+
+async def test_a_client_by_itself() -> None:
+    """Where the caller's token names a client and no subject, ours has no subject of that issuer's."""
+    door = Door(REPLACING, strategy="introspect")
+    said = {"active": True, "aud": door.mock_as.options.audience, "exp": 4_000_000_000, "client_id": "alice"}
+    door.mock_as.fault("introspect", body=said)
+    inner = replaced(await door.ask("/auth", "opaque-canary-token"))
+    principal = await authenticate(application(door, (await door.ask("/jwks")).body), inner)
+    assert (principal.subject, principal.client_id) == ("alice", "alice")
+    assert "sub_id" not in principal.claims

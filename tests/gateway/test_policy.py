@@ -98,6 +98,8 @@ def test_nearly_public(policy: Policy, path: str) -> None:
         "//admin",
         "/%61dmin",
         "/%2561dmin",
+        "/%252561dmin",
+        "/%25252561dmin",
         "/admin%2fx",
         "/admin/./x",
         "/./admin",

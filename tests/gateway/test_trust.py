@@ -56,6 +56,52 @@ async def test_only_proxies_tell_of_requests(path: str, told: Any, tmp_path: Pat
     assert (await door.ask(path, token)).status == 403
 
 
+BY_METHOD = """
+public = ["/healthz"]
+[[rules]]
+path = "/orders/*"
+methods = ["POST"]
+scope = "orders:write"
+dpop = "off"
+[[rules]]
+path = "/orders/*"
+methods = ["DELETE"]
+scope = "admin"
+[[rules]]
+path = "/orders/*"
+methods = ["PATCH"]
+dpop = "required"
+"""
+
+
+@pytest.mark.attack("A-FA-2", "A-R-10")
+@pytest.mark.parametrize(
+    ("overrides", "status"),
+    [
+        ([], 200),
+        ([(b"x-http-method-override", b"POST")], 200),
+        ([(b"x-http-method-override", b"GET")], 200),
+        ([(b"x-http-method-override", b"DELETE")], 403),
+        ([(b"x-http-method", b" delete ")], 403),
+        ([(b"x_method_override", b"Delete")], 403),
+        ([(b"x-method-override", b"PATCH")], 403),
+        ([(b"x-method-override", b"")], 403),
+        ([(b"x-method-override", b"POST, DELETE")], 403),
+        ([(b"x-method-override", b"POST"), (b"x-http-method", b"POST")], 403),
+    ],
+)
+async def test_another_method(overrides: list[tuple[bytes, bytes]], status: int, tmp_path: Path) -> None:
+    """Where an application may take a request for one with another method, what is demanded of both holds."""
+    door = door_with(BY_METHOD, tmp_path, external_url="https://api.example.test")
+    token = door.mock_as.token(scope="orders:write")
+    for path, told in (("/auth", forwarded), ("/auth/nginx", original)):
+        assert (await door.ask(path, token, headers=[*told("/orders/1", "POST"), *overrides])).status == status
+        assert (await door.ask(path, headers=[*told("/healthz"), *overrides])).status == 200
+    envoy = await door.ask("/auth/envoy/orders/1", token, method="POST", headers=overrides)
+    assert envoy.status == status
+    assert door.faults == []
+
+
 async def test_envoy_tells_by_its_question(tmp_path: Path) -> None:
     """Behind Envoy's prefix stands the path, and no field can say another one."""
     door = door_with(POLICY, tmp_path)

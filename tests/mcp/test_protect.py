@@ -210,6 +210,10 @@ async def test_proofs(authorization_server: ScriptedAS) -> None:
     headers = [(b"authorization", b"DPoP bound-canary"), (b"dpop", proven)]
     assert (await front.send(calling("write"), headers=headers)).status == 200
     assert (await front.send(calling("write"), headers=headers)).status == 401
+    opened = Front(server, tools=TOOLS, public=["/mcp"])
+    assert (await opened.send(calling("write"), headers=headers)).status == 401
+    assert (await opened.send(calling("write"), headers=headers[:1])).status == 401
+    assert opened.inner.bodies == []
 
 
 @pytest.mark.parametrize(
@@ -278,6 +282,20 @@ async def test_streams_end_with_the_token(authorization_server: ScriptedAS) -> N
     answer = await streaming
     assert (answer.status, answer.body, inner.cancelled) == (200, b": hello\n\n", True)
     assert inner.principals == ["alice"]
+
+
+@pytest.mark.attack("A-F-10")
+async def test_subscriptions_end_with_the_token(authorization_server: ScriptedAS) -> None:
+    """What streams in place of GET since revision 2026-07-28 ends too; an answer to another call is not cut short."""
+    server, inner = authorization_server.server(), Streaming()
+    app = protect(inner, server, tools={"write": Requirement.of("write")})
+    listening = [(b"mcp-method", b"subscriptions/listen")]
+    body = b'{"jsonrpc": "2.0", "id": 1, "method": "subscriptions/listen", "params": {}}'
+    streaming = asyncio.create_task(call(app, "POST", "/mcp", token=READER, headers=listening, body=body))
+    await inner.begun.wait()
+    server.revoke(token=READER)
+    answer = await streaming
+    assert (answer.status, answer.body, inner.cancelled) == (200, b": hello\n\n", True)
 
 
 async def test_streams_that_had_not_begun(authorization_server: ScriptedAS) -> None:

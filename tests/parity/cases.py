@@ -77,14 +77,19 @@ def _spelled(scheme: bytes) -> Asked:
     return lambda world: Sent(headers=(authorization(scheme + b" " + world.token().value.encode()),))
 
 
-def _proven(
-    path: str = "/things", claimed: str = "/things", *, method: str = "GET", fields: tuple[bytes, ...] = (b"dpop",)
+def proven(
+    path: str = "/things",
+    claimed: str = "/things",
+    *,
+    base: str = BASE,
+    method: str = "GET",
+    fields: tuple[bytes, ...] = (b"dpop",),
 ) -> Asked:
     """Send a bound token with a proof for one path to a path."""
 
     def asked(world: World) -> Sent:
         token = world.token(token_type="DPoP")
-        pairs = [(name.lower().encode(), value.encode()) for name, value in token.dpop(method, BASE + claimed).items()]
+        pairs = [(name.lower().encode(), value.encode()) for name, value in token.dpop(method, base + claimed).items()]
         PRESENTED.update(value.decode() for name, value in pairs if name == b"dpop")
         kept = tuple((name, value) for name, value in pairs if name == b"authorization" or name in fields)
         return Sent(method, path, headers=kept)
@@ -93,7 +98,7 @@ def _proven(
 
 
 def _replayed(world: World) -> list[Sent]:
-    sent = _proven()(world)
+    sent = proven()(world)
     assert isinstance(sent, Sent)
     return [sent, sent]
 
@@ -114,6 +119,34 @@ def _in_form(world: World) -> Sent:
 
 def _in_query_too(world: World) -> Sent:
     return bearer(world.token()).but(query=_in_query(world).query)
+
+
+def _in_query_by_other_names(world: World) -> Sent:
+    token = world.token().value.encode()
+    names = (b"access_token[]", b"ACCESS_TOKEN", b"a=b;access_token", b"a=access_token", b"access_token%20")
+    return Sent(query=b"&".join(name + b"=" + token for name in names))
+
+
+def _in_form_too(world: World) -> Sent:
+    return _in_form(world).plus(*bearer(world.token()).headers)
+
+
+def _in_form_of(method: str) -> Asked:
+    return lambda world: _in_form(world).but(method=method)
+
+
+def _in_body(content_type: bytes, before: bytes, after: bytes) -> Asked:
+    def asked(world: World) -> Sent:
+        body = before + world.token().value.encode() + after
+        fields = ((b"content-type", content_type), (b"content-length", str(len(body)).encode()))
+        return Sent("POST", headers=fields, body=body)
+
+    return asked
+
+
+def _in_cookie(world: World) -> Sent:
+    token = world.token().value.encode()
+    return Sent(headers=((b"cookie", b"access_token=" + token + b"; Authorization=Bearer " + token),))
 
 
 def _down(path: str = "/things", **facts: Any) -> Asked:
@@ -189,15 +222,30 @@ CASES: Mapping[str, Case] = {
     "a token in the query and one in the field": Case(_in_query_too, 400, "invalid_request", QUERY),
     "a token in a form, which is off": Case(_in_form, 401),
     "a token in a form, which is on": Case(_in_form, 200, options=FORM),
+    "a token in a form and one in the field": Case(_in_form_too, 400, "invalid_request", FORM),
+    "a token in the form of a GET": Case(_in_form_of("GET"), 401, options=FORM),
+    "a token in JSON": Case(_in_body(JSON, b'{"access_token": "', b'"}'), 401, options=FORM),
+    "a token in plain text": Case(_in_body(b"text/plain", b"access_token=", b""), 401, options=FORM),
+    "a token in a form of several parts": Case(
+        _in_body(
+            b"multipart/form-data; boundary=b",
+            b'--b\r\ncontent-disposition: form-data; name="access_token"\r\n\r\n',
+            b"\r\n--b--\r\n",
+        ),
+        401,
+        options=FORM,
+    ),
+    "a token in the query under another name": Case(_in_query_by_other_names, 401, options=QUERY),
+    "a token in a cookie": Case(_in_cookie, 401),
     # Tokens that are bound to a key.
-    "DPoP where it is off": Case(_proven(), 401),
-    "DPoP with a proof": Case(_proven(), 200, options=DPOP),
-    "DPoP without a proof": Case(_proven(fields=()), 401, "invalid_dpop_proof", DPOP),
-    "DPoP with a proof for another path": Case(_proven(claimed="/both"), 401, "invalid_dpop_proof", DPOP),
+    "DPoP where it is off": Case(proven(), 401),
+    "DPoP with a proof": Case(proven(), 200, options=DPOP),
+    "DPoP without a proof": Case(proven(fields=()), 401, "invalid_dpop_proof", DPOP),
+    "DPoP with a proof for another path": Case(proven(claimed="/both"), 401, "invalid_dpop_proof", DPOP),
     "DPoP with a proof that was used before": Case(_replayed, 401, "invalid_dpop_proof", DPOP),
     "a bound token as a bearer token": Case(_downgraded, 401, "invalid_token", DPOP),
     "no token where a proof is required": Case(plain("GET", "/bound"), 401),
-    "DPoP where it is required": Case(_proven("/bound", "/bound"), 200),
+    "DPoP where it is required": Case(proven("/bound", "/bound"), 200),
     "a token bound to a certificate that is not shown": Case(
         with_token(cnf={"x5t#S256": "bwcK0esc3ACC3DB2Y5_lESsXE8o9ltc05O89jdN-dg2"}), 401, "invalid_token"
     ),
@@ -240,6 +288,7 @@ CASES: Mapping[str, Case] = {
     "OPTIONS with an Origin alone": Case(plain("OPTIONS", "/things", PREFLIGHT[0]), 401),
     "a CORS preflight": Case(plain("OPTIONS", "/things", *PREFLIGHT), 401),
     "TRACE, no token": Case(plain("TRACE"), 401),
+    "CONNECT, no token": Case(plain("CONNECT"), 401),
     "an unknown method, no token": Case(plain("BREW"), 401),
     "PUT with malformed JSON, no token": Case(_sending(b"{", JSON), 401),
     "PUT with 1 MB, no token": Case(_sending(b"x" * 1_000_000, b"application/octet-stream"), 401),

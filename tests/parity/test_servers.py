@@ -18,7 +18,7 @@ from mock_as import MockAS
 from resource_server._demo.stage import free_port
 from tests.parity.front_doors import section
 from tests.support.answer import Answer
-from tests.support.live import PATIENCE, connection, exchange, request
+from tests.support.live import PATIENCE, connection, end, exchange, request
 from tests.support.promises import PRESENTED, assert_refused
 
 ROOT = Path(__file__).parents[2]
@@ -92,8 +92,7 @@ def process(name: str, mock_as: MockAS) -> Generator[int]:
             wait_for(port, child)
             yield port
         finally:
-            child.terminate()
-            child.wait(PATIENCE)
+            end(child)
 
 
 def wait_for(port: int, child: subprocess.Popen[bytes]) -> None:

@@ -23,7 +23,7 @@ from tests.support.promises import CLIENT_SECRET, PRESENTED
 
 BASE = "https://api.example.test"
 METADATA = "/.well-known/oauth-protected-resource"
-METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "BREW")
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT", "BREW")
 """What the routes take, wherever the framework lets them."""
 RS = Client(id="rs", secret=CLIENT_SECRET, introspect=True, auth_methods=("client_secret_basic",))
 RawHeaders = Sequence[tuple[bytes, bytes]]
@@ -78,6 +78,7 @@ class Sent:
     query: bytes = b""
     headers: tuple[tuple[bytes, bytes], ...] = ()
     body: bytes = b""
+    host: bytes = b"api.example.test"
 
     def but(self, **changes: Any) -> Sent:
         """Return the same request, changed."""
@@ -92,7 +93,7 @@ class Door(Protocol):
     """An application with the routes, in one framework."""
 
     async def send(self, sent: Sent) -> Answer:
-        """Send one request, with ``Host: api.example.test``, and return the response."""
+        """Send one request, and return the response."""
         ...
 
 

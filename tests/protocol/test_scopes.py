@@ -109,10 +109,10 @@ def test_illegal_name(make: Callable[[str], Scopes], name: str) -> None:
     assert repr(name) in str(caught.value)
 
 
-@pytest.mark.parametrize("name", [None, 1, ["read"], b"read"])
+@pytest.mark.parametrize("name", [None, 1, ["read"], b"read", len])
 def test_name_of_another_type(name: Any) -> None:
-    """RFC 6749 §3.3: a scope is a text; a list by mistake is not taken for its members."""
-    with pytest.raises(ConfigurationError, match="not a scope token"):
+    """RFC 6749 §3.3: a scope is a text; a list by mistake, or a function to decorate, is not taken for one."""
+    with pytest.raises(ConfigurationError, match=f"not a scope token, but a {type(name).__name__}: write require"):
         all_of(name)
 
 

@@ -11,10 +11,10 @@ from contextlib import ExitStack, contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 
+from tests.support.live import end
 from tests.support.nginx import find_nginx
 
 SNIPPETS = Path(__file__).parents[2] / "examples/nginx"
-_PATIENCE = 20.0
 _CONFIGURATION = """
 daemon off;
 pid nginx.pid;
@@ -112,5 +112,4 @@ def _running(program: str, folder: Path, configuration: Path, listeners: Iterabl
     try:
         yield
     finally:
-        process.terminate()
-        process.wait(_PATIENCE)
+        end(process)

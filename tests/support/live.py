@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import subprocess
 import threading
 from collections.abc import Generator, Iterator
 from contextlib import closing, contextmanager, suppress
@@ -15,6 +16,24 @@ from tests.support.answer import Answer
 
 PATIENCE = 20.0
 """Seconds after which a test gives up; no test that passes waits for anything like as long."""
+
+
+def end(process: subprocess.Popen[Any]) -> None:
+    """End a process, so that none is left behind and no test hangs.
+
+    Args:
+        process: what this test run has started.
+
+    Raises:
+        TimeoutExpired: it had to be killed.
+    """
+    process.terminate()
+    try:
+        process.wait(PATIENCE)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+        raise
 
 
 class _Server(uvicorn.Server):

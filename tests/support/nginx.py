@@ -10,9 +10,9 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
+from tests.support.live import end
 from tests.support.sockets import Certificate
 
-_PATIENCE = 20.0
 _CONFIGURATION = """
 daemon off;
 pid {folder}/nginx.pid;
@@ -70,5 +70,4 @@ def proxy(nginx: str, upstream: int, made: Certificate, folder: Path) -> Generat
     try:
         yield port
     finally:
-        process.terminate()
-        process.wait(_PATIENCE)
+        end(process)

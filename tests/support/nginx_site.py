@@ -21,7 +21,7 @@ PROGRAMS = programs()
 PROTECTED = "include resource-server/protect.conf; proxy_pass http://app;"
 LOCATIONS = f"""
     location / {{ {PROTECTED} }}
-    location = /healthz {{ proxy_pass http://app/healthz; }}
+    location = /healthz {{ include resource-server/identity.conf; proxy_pass http://app/healthz; }}
     location /orders {{ set $resource_server_policy scope=orders:read; {PROTECTED} }}
     location /hidden {{ set $resource_server_policy "scope=admin&hide=404"; {PROTECTED} }}
     location /live {{ set $resource_server_policy unavailable=503; {PROTECTED} }}

@@ -27,7 +27,7 @@ from mock_as import MockAS, Token
 from tests.support.answer import Answer
 from tests.support.gateway import Received, Upstream, make_gateway, received, serve_upstream
 from tests.support.headers import ParsedChallenge, parse_challenges
-from tests.support.live import PATIENCE, exchange, request, serve
+from tests.support.live import PATIENCE, end, exchange, request, serve
 from tests.support.valkey import free_port
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -114,8 +114,7 @@ def run_proxy(
             _wait(process, port, folder / "log")
             yield port
         finally:
-            process.terminate()
-            process.wait(PATIENCE)
+            end(process)
 
 
 def _configure(program: Program, folder: Path, ports: Mapping[str, int], changes: Mapping[str, str]) -> None:

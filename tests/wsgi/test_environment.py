@@ -7,10 +7,12 @@ from typing import Any
 
 import pytest
 
-from resource_server import RequestParts
+from mock_as import MockAS
+from resource_server import ANY_TOKEN, InvalidDPoPProof, RequestParts, Requirement
 from resource_server._hosts import MAX_FORM_BYTES
 from resource_server._protocol.bearer import TokenMethods
-from resource_server._wsgi import REMEMBERED, _Names, read_parts, request_parts, routed_path
+from resource_server._wsgi import PRINCIPAL, REMEMBERED, _Names, authenticate, read_parts, request_parts, routed_path
+from tests.parity.world import BASE, World
 from tests.support.wsgi import environment
 
 FORM = "application/x-www-form-urlencoded"
@@ -53,6 +55,23 @@ def test_connection() -> None:
     assert request_parts(environ) == RequestParts("GET", request_parts(environ).headers, b"a=b", peer="127.0.0.1")
     parts = request_parts(environ | {"SSL_CLIENT_CERT": "-----BEGIN", "REMOTE_ADDR": ""})
     assert (parts.peer, parts.certificate) == (None, "-----BEGIN")
+
+
+@pytest.mark.attack("A-D-5", "A-F-11")
+def test_judged_before() -> None:
+    """A proof is asked for again by another server, and of what has become another request; nobody stays let in."""
+    world = World(MockAS(audience="https://api.example.test"))
+    ours, others = [world.blocking(dpop="optional", external_url=url) for url in (BASE, "https://other.example.test")]
+    token = world.token(scope="read", token_type="DPoP")
+    environ = environment(headers=token.dpop("GET", f"{BASE}/things"))
+    known = authenticate(ours, environ, ANY_TOKEN)
+    assert authenticate(ours, environ, Requirement.of("read")) is environ[PRINCIPAL] is known
+    with pytest.raises(InvalidDPoPProof):
+        authenticate(others, environ, ANY_TOKEN)
+    assert PRINCIPAL not in environ
+    authenticate(ours, environ, ANY_TOKEN)
+    with pytest.raises(InvalidDPoPProof):
+        authenticate(ours, environ | {"PATH_INFO": "/others"}, ANY_TOKEN)
 
 
 @pytest.mark.parametrize(
@@ -117,10 +136,11 @@ def test_form() -> None:
         (b"a=b", {"CONTENT_LENGTH": "-3"}, 3),
         (b"a=b", {"CONTENT_LENGTH": "\u00b3"}, 3),
         (b"a=b", {"CONTENT_LENGTH": "9"}, 3),
+        (b"a=b", {"CONTENT_LENGTH": "9" * 5_000}, 3),
         (b"a=\xff", {}, 3),
         (b"a=b", {"HTTP_TRANSFER_ENCODING": "chunked"}, 3),
     ],
-    ids=["long", "negative", "superscript", "cut short", "not ASCII", "of no length"],
+    ids=["long", "negative", "superscript", "cut short", "no number for Python", "not ASCII", "of no length"],
 )
 def test_no_token_in_it(body: bytes, changes: dict[str, Any], left: int) -> None:
     """In what is too long, cut short, no form or of unknown length no token is looked for; all of it is still there."""

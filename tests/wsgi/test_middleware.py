@@ -147,10 +147,46 @@ def test_preflight(door: Door) -> None:
     assert door.call("OPTIONS", headers=PREFLIGHT).status == 200
     for missing in PREFLIGHT:
         left = {name: value for name, value in PREFLIGHT.items() if name != missing}
-        assert_refused(door.call("OPTIONS", headers=left), 401)
+        assert_refused(door.call("OPTIONS", headers=left), 401, scope="read")
     for method in ("HEAD", "TRACE", "CONNECT", "MADEUP", "GET"):
         assert door.call(method, headers=PREFLIGHT).status == 401
     assert door.call("OPTIONS", token=READER).status == 200
+
+
+@pytest.mark.parametrize("field", ["X-HTTP-Method", "X-HTTP-Method-Override", "X-Method-Override"])
+def test_method_override(field: str, door: Door) -> None:
+    """What asks to be taken for another method needs what both need; and it is no preflight."""
+    for value in ("POST", " post", "GET,POST"):
+        answer = door.call(token=READER, headers={field: value})
+        assert_refused(answer, 403, "insufficient_scope", scope="read write")
+    assert door.call("POST", token=READER, headers={field: "GET"}).status == 403
+    assert door.call(token=WRITER, headers={field: "POST"}).status == 200
+    assert door.call("OPTIONS", headers=PREFLIGHT | {field: "DELETE"}).status == 401
+
+
+@pytest.mark.attack("A-F-8")
+@pytest.mark.parametrize("status", ["200 OK", "204 No Content"])
+def test_preflight_has_no_body(status: str, door: Door) -> None:
+    """An application whose views run whatever the method is shown no body of a preflight, and none of its is sent."""
+    door.app.status = status
+    door.app.headers.append(("Content-Length", "400"))
+    environ = environment("OPTIONS", "/admin/users", headers=PREFLIGHT, body=b"delete=everything")
+    answer = send(door.door, environ)
+    assert (str(answer.status), answer.body, answer.reads) == (status[:3], b"", 0)
+    assert answer.header("content-length") == (None if status.startswith("204") else "0")
+    assert (door.app.reached, door.app.body.closed) == (["/admin/users"], 1)
+
+
+@pytest.mark.attack("A-F-8")
+def test_preflight_that_is_written(authorization_server: ScriptedAS) -> None:
+    """What an application writes in the old way is not sent either, and one without pieces is no error."""
+
+    def writing(_: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        start_response("200 OK", [])(b"secret")
+        return []
+
+    app = BearerTokenMiddleware(writing, blocking(authorization_server))
+    assert call(app, "OPTIONS", headers=PREFLIGHT).body == b""
 
 
 def test_hidden(authorization_server: ScriptedAS) -> None:

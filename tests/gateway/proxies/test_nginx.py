@@ -53,6 +53,43 @@ def test_a_clients_own_identity_reaches_nobody(build: Build) -> None:
     assert "mallory" not in repr(site.upstream.last)
 
 
+@pytest.mark.attack("A-FA-1", "A-FA-2")
+def test_on_a_public_path_nobody_is_somebody(build: Build) -> None:
+    """Where nobody is asked, a client's word about itself, or about its path, is dropped as everywhere."""
+    site = build(configuration={"server": "underscores_in_headers on;"})
+    names = ["X-Auth-Subject", "X_Auth_Scopes", "X-Auth_Claims", "X-Original-URL", "X-Rewrite-URL", "Authorization"]
+    assert site.send("/healthz", *(f"{name}: mallory" for name in names)).status == 200
+    assert "mallory" not in repr(site.upstream.last)
+    assert site.send("/things", "X-Original-URL: /mallory", "X-Rewrite-URL: /mallory", token=site.token).status == 200
+    assert "mallory" not in repr(site.upstream.last)
+
+
+@pytest.mark.attack("A-FA-2")
+def test_a_host_in_two_places(build: Build, tmp_path: Path) -> None:
+    """The host that is judged is the one by which nginx has chosen the server, and the application sees no other."""
+    policy = tmp_path / "policy.toml"
+    rule = '[[rules]]\nhost = "{0}.example.test"\npath = "/things"\nscope = "{1}"\n'
+    policy.write_text(rule.format("admin", "admin") + rule.format("shop", "orders:read"))
+    site = build({"policy": policy})
+    token = f"Authorization: Bearer {site.token}".encode()
+    for first, second, status in (("admin", "shop", 403), ("shop", "admin", 200)):
+        target, host = f"http://{first}.example.test/things", f"{second}.example.test:8080".encode()
+        assert exchange(site.port, request("GET", target, token, host=host)).status == status
+    [got] = site.upstream.received
+    assert (got.header("host"), got.header("x-forwarded-host")) == ("shop.example.test:8080",) * 2
+
+
+@pytest.mark.attack("A-R-11")
+@pytest.mark.parametrize("upgrade", ["h2c", "websocket, h2c", "H2C"])
+def test_no_connection_becomes_another(upgrade: str, site: Site) -> None:
+    """Nobody gets a connection to the application on which requests of HTTP/2 pass without being judged."""
+    fields = ("Connection: Upgrade, HTTP2-Settings", "HTTP2-Settings: AAMAAABk", f"Upgrade: {upgrade}")
+    assert site.send("/things", *fields, token=site.token).status == 200
+    assert site.upstream.last.all("upgrade") == []
+    assert site.send("/healthz", *fields).status == 200
+    assert site.upstream.last.all("upgrade") == []
+
+
 REFUSALS = [
     pytest.param("/things", "", None, 401, id="no token"),
     pytest.param("/things", "", "made-up-canary", 401, id="unknown token"),

@@ -13,7 +13,8 @@ from mock_as import MockAS
 from tests.support.live import connection, exchange, request
 from tests.support.proxies import IDENTITY, Stand, bearer, who
 
-SPELLINGS = ["X-Auth-{}", "x-auth-{}", "X_Auth_{}", "x_auth_{}", "X-Auth_{}", "X_AUTH-{}", "X-AUTH-{}"]
+DOTTED = ["X.Auth.{}", "X-Auth.{}", "x.auth-{}", "X_Auth.{}"]
+SPELLINGS = ["X-Auth-{}", "x-auth-{}", "X_Auth_{}", "x_auth_{}", "X-Auth_{}", "X_AUTH-{}", "X-AUTH-{}", *DOTTED]
 
 
 @pytest.mark.attack("A-FA-1")
@@ -37,15 +38,36 @@ def test_an_identity_of_the_clients_own(twice: bool, behind: Stand, mock_as: Moc
 
 
 @pytest.mark.attack("A-FA-1")
-def test_an_identity_for_one_connection_only(behind: Stand, mock_as: MockAS) -> None:
+@pytest.mark.parametrize("spelling", ["X-Auth-{}", "x_auth_{}"])
+@pytest.mark.parametrize("first", ["", "close, ", "keep-alive, Authorization, ", "Upgrade, "])
+def test_an_identity_for_one_connection_only(first: str, spelling: str, behind: Stand, mock_as: MockAS) -> None:
     """A client cannot have the proxy drop who it is, or what was done with its token, by naming it in Connection."""
-    names = b", ".join(b"X-Auth-%s" % name.encode() for name in IDENTITY)
-    field = b"Connection: keep-alive, Authorization, " + names
-    answer = behind.ask("/orders", field, token=mock_as.token(sub="alice", scope="orders:read"))
+    names = ", ".join(spelling.format(name) for name in IDENTITY)
+    answer = behind.ask(
+        "/orders", f"Connection: {first}{names}".encode(), token=mock_as.token(sub="alice", scope="orders:read")
+    )
     for got in behind.upstream.received:
-        assert who(got.headers)["x-auth-subject"] == "alice"
+        assert got.header("x-auth-subject") == "alice"
+        assert got.header("x-auth-scopes") == "orders:read"
         assert got.header("authorization") in (None, "")
-    assert (answer.status, len(behind.upstream.received)) in {(200, 1), (400, 0), (401, 0)}
+        assert "auth" not in (got.header("connection") or "").lower()
+    refused = {(400, 0), (401, 0)} if "Authorization" in first else set[tuple[int, int]]()
+    assert (answer.status, len(behind.upstream.received)) in {(200, 1), *refused}
+
+
+@pytest.mark.attack("A-R-11")
+@pytest.mark.parametrize("upgrade", [[b"h2c"], [b"websocket, h2c"], [b"websocket", b"h2c"], [b"h2c", b"websocket"]])
+def test_no_connection_becomes_another(upgrade: list[bytes], behind: Stand, mock_as: MockAS) -> None:
+    """Nobody gets a connection to the application on which requests of HTTP/2 pass without being judged."""
+    fields = [
+        b"Connection: Upgrade, HTTP2-Settings",
+        b"HTTP2-Settings: AAMAAABk",
+        *(b"Upgrade: " + to for to in upgrade),
+    ]
+    behind.ask("/orders", *fields, token=mock_as.token(scope="orders:read"))
+    preflight = [b"Origin: https://shop.example.test", b"Access-Control-Request-Method: GET"]
+    behind.ask("/orders", *fields, *preflight, method="OPTIONS")
+    assert not any("h2c" in value for got in behind.upstream.received for value in got.all("upgrade"))
 
 
 @pytest.mark.attack("A-FA-2")
@@ -93,6 +115,23 @@ def test_a_request_of_the_clients_own_telling(spoof: str, behind: Stand, mock_as
     assert behind.ask("/orders", *SPOOFS[spoof]).status in {400, 401, 403}
     assert behind.ask("/admin/orders", *SPOOFS[spoof], token=weak).status in {400, 401, 403, 404}
     assert behind.upstream.received == []
+
+
+@pytest.mark.attack("A-F-8")
+@pytest.mark.parametrize("name", ["X-HTTP-Method-Override", "X-HTTP-Method", "X-Method-Override"])
+def test_a_preflight_that_is_to_be_another_method(name: str, behind: Stand) -> None:
+    """What the application may take for a DELETE passes as no preflight."""
+    fields = [b"Origin: https://shop.example.test", b"Access-Control-Request-Method: GET", f"{name}: DELETE".encode()]
+    assert behind.ask("/orders", *fields, method="OPTIONS").status == 401
+    assert behind.upstream.received == []
+
+
+@pytest.mark.attack("A-FA-2")
+@pytest.mark.parametrize("name", ["X-Original-URL", "X-Rewrite-URL"])
+def test_another_path_for_the_application(name: str, behind: Stand) -> None:
+    """On a public path nobody tells an application that it is another one."""
+    assert behind.ask("/healthz", f"{name}: /admin/orders".encode()).status == 200
+    assert behind.upstream.last.all(name.lower()) == []
 
 
 @pytest.mark.attack("A-FA-2")
@@ -178,6 +217,21 @@ def test_no_host_is_a_way_around(host: bytes, behind: Stand, mock_as: MockAS, tm
         answer = exchange(behind.port, request("GET", "/orders", *fields, host=host))
     assert answer.status in {400, 403}
     assert behind.upstream.received == []
+
+
+@pytest.mark.attack("A-FA-2")
+def test_a_host_in_two_places(behind: Stand, mock_as: MockAS, tmp_path: Path) -> None:
+    """Of a host in the request line and another one in a field, the one that the application sees is judged."""
+    policy = tmp_path / "policy.toml"
+    rule = '[[rules]]\nhost = "{}.example.test"\npath = "/orders"\nscope = "{}"\n'
+    policy.write_text(rule.format("admin", "admin") + rule.format("shop", "orders:read"))
+    fields = bearer(mock_as.token(scope="orders:read"))
+    with behind.gateway(mock_as, {"policy": policy}):
+        for first, second in (("admin", "shop"), ("shop", "admin")):
+            target, host = f"http://{first}.example.test/orders", f"{second}.example.test".encode()
+            answer = exchange(behind.port, request("GET", target, *fields, host=host))
+            assert answer.status in ({400, 403} if first == "admin" else {200, 400, 403})
+    assert all(got.header("host") == "shop.example.test" for got in behind.upstream.received)
 
 
 @pytest.mark.attack("A-R-2")

@@ -69,7 +69,7 @@ def _scope(sent: Sent) -> dict[str, Any]:
         "raw_path": sent.path.encode(),
         "root_path": "",
         "query_string": sent.query,
-        "headers": [(b"host", b"api.example.test"), *sent.headers],
+        "headers": [(b"host", sent.host), *sent.headers],
         "client": ("127.0.0.1", 50000),
         "server": ("127.0.0.1", 443),
         "extensions": {},

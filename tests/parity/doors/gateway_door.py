@@ -55,16 +55,16 @@ class GatewayDoor:
         fields = tuple(field for field in sent.headers if field[0] != b"content-length")
         target = sent.path.encode() + (b"?" + sent.query if sent.query else b"")
         if self._kind == "envoy":
-            return Sent(sent.method, "/auth/envoy" + sent.path, sent.query, fields)
+            return Sent(sent.method, "/auth/envoy" + sent.path, sent.query, fields, host=sent.host)
         query = urlencode(self._rules.get(sent.path.replace("%74", "t"), {})).encode()
         if self._kind == "nginx":
-            whole = b"https://api.example.test" + target
+            whole = b"https://" + sent.host + target
             told = ((b"x-original-method", sent.method.encode()), (b"x-original-url", whole))
             return Sent("GET", "/auth/nginx", query, fields + told)
         forwarded = (
             (b"x-forwarded-method", sent.method.encode()),
             (b"x-forwarded-proto", b"https"),
-            (b"x-forwarded-host", b"api.example.test"),
+            (b"x-forwarded-host", sent.host),
             (b"x-forwarded-uri", target),
         )
         return Sent("GET", "/auth", query, fields + forwarded)

@@ -71,7 +71,7 @@ def _environ(sent: Sent, body: Body) -> dict[str, Any]:
         "SERVER_PORT": "443",
         "SERVER_PROTOCOL": "HTTP/1.1",
         "REMOTE_ADDR": "127.0.0.1",
-        "HTTP_HOST": "api.example.test",
+        "HTTP_HOST": sent.host.decode("ascii"),
         "wsgi.version": (1, 0),
         "wsgi.url_scheme": "https",
         "wsgi.input": body,
