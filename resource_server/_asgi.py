@@ -113,7 +113,7 @@ def can_answer(scope: Scope) -> bool:
 
 def asked_metadata(server: Facade, scope: Scope) -> ProtectedResource | None:
     """Return the server's metadata, where a request is for them: whatever its ``Host`` (RFC 9728 section 3)."""
-    if scope["type"] != "http":
+    if server.protected_resource is None or scope["type"] != "http":
         return None
     path: str = scope["path"]
     # There are servers that put the prefix before every path with which they are mounted behind a proxy.

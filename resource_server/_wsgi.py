@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 from http import HTTPStatus
 from io import BufferedReader, BytesIO, RawIOBase
 from typing import Any, cast
@@ -16,7 +17,7 @@ from wsgiref.types import InputStream, StartResponse, WSGIEnvironment
 from resource_server._facade import Facade
 from resource_server._hosts import MAX_FORM_BYTES, form_length, may_hold_token, metadata_at
 from resource_server._protocol.bearer import TokenMethods
-from resource_server._protocol.messages import RequestParts
+from resource_server._protocol.messages import RawHeaders, RequestParts
 from resource_server._protocol.protected_resource import ProtectedResource
 from resource_server.blocking import BlockingResourceServer
 from resource_server.errors import ConfigurationError
@@ -32,38 +33,24 @@ _AUTHORITY = re.compile(rb"[A-Za-z][A-Za-z0-9+.\-]*://[^/]*")
 _PATH_CHARACTERS = "/:@!$&'()*+,;=-._~"
 
 
-class _Names(dict[str, bytes | None]):
-    """Which header field a key of an environment is, if any; as many are remembered as a service has.
-
-    Args:
-        without: keys of fields that are left out.
-    """
-
-    def __init__(self, *without: str) -> None:
-        super().__init__()
-        self._without = frozenset(without)
-
-    def __missing__(self, key: str) -> bytes | None:
-        is_field = key.startswith("HTTP_") or key in ("CONTENT_TYPE", "CONTENT_LENGTH")
-        is_wanted = is_field and key not in self._without
-        name = _bytes(key.removeprefix("HTTP_").replace("_", "-").lower()) if is_wanted else None
-        if len(self) >= REMEMBERED:  # somebody makes names up
-            self.clear()
-        self[key] = name
-        return name
+_JUDGED_BY = (("HTTP_AUTHORIZATION", b"authorization"), ("HTTP_DPOP", b"dpop"), ("CONTENT_TYPE", b"content-type"))
 
 
-NAMES = _Names()
-JUDGED = _Names(
-    "HTTP_ACCEPT",
-    "HTTP_ACCEPT_ENCODING",
-    "HTTP_ACCEPT_LANGUAGE",
-    "HTTP_CONNECTION",
-    "HTTP_COOKIE",
-    "HTTP_HOST",
-    "HTTP_USER_AGENT",
-)
-"""What nearly every request has and nobody is judged by is not copied: this is done for every request."""
+@lru_cache(REMEMBERED)
+def _field_name(key: str) -> bytes | None:
+    """Return which header field a key of an environment is, if any."""
+    if not (key.startswith("HTTP_") or key in ("CONTENT_TYPE", "CONTENT_LENGTH")):
+        return None
+    return _bytes(key.removeprefix("HTTP_").replace("_", "-").lower())
+
+
+@lru_cache(REMEMBERED)
+def _judged_by(certificate_header: str | None) -> tuple[tuple[str, bytes], ...]:
+    """Return the keys of the fields that decide about a request, each with the field's name."""
+    if certificate_header is None:
+        return _JUDGED_BY
+    key = "HTTP_" + certificate_header.upper().replace("-", "_")
+    return (*_JUDGED_BY, (key, certificate_header.lower().encode("ascii")))
 
 
 def expect_blocking(server: object) -> None:
@@ -90,7 +77,7 @@ def authenticate(server: BlockingResourceServer, environ: WSGIEnvironment, requi
         BearerTokenError: it is refused.
         VerificationUnavailable: its token cannot be verified, and that is configured to be a 503.
     """
-    parts = read_parts(environ, server.token_methods)
+    parts = read_parts(environ, server.token_methods, server.settings.certificate_header)
     environ.pop(PRINCIPAL, None)
     known = environ.get(_JUDGED) == (server, parts)
     principal = server.authenticate(parts._replace(proven=True) if known else parts, requirement)
@@ -99,25 +86,35 @@ def authenticate(server: BlockingResourceServer, environ: WSGIEnvironment, requi
     return principal
 
 
-def read_parts(environ: WSGIEnvironment, methods: TokenMethods) -> RequestParts:
-    """Collect what is judged: no body, but a short form where a token may be in it, kept for the application."""
-    parts = request_parts(environ, JUDGED)
-    return parts._replace(form=_read_form(environ)) if methods.form and may_hold_token(parts) else parts
+def read_parts(environ: WSGIEnvironment, methods: TokenMethods, certificate_header: str | None = None) -> RequestParts:
+    """Collect what is judged: no body, but a short form where a token may be in it, kept for the application.
 
-
-def request_parts(environ: WSGIEnvironment, names: _Names = NAMES) -> RequestParts:
-    """Collect what of a request decides about it; the body is not among it.
-
-    The certificate is what a server that ends TLS itself says of the connection, and never a header field. The path is
-    looked at only where there is a proof to be compared with it.
+    Of the header fields only those that decide are copied, for this is done for every request.
 
     Args:
         environ: the request's.
-        names: which header fields; by default all of them, as who renders a refusal needs them.
+        methods: where a token may stand.
+        certificate_header: the field in which a proxy passes on the client's certificate, where there is one.
+    """
+    fields = _judged_by(certificate_header)
+    parts = _parts(environ, [(name, _bytes(environ[key])) for key, name in fields if key in environ])
+    return parts._replace(form=_read_form(environ)) if methods.form and may_hold_token(parts) else parts
+
+
+def request_parts(environ: WSGIEnvironment) -> RequestParts:
+    """Collect what of a request decides about it, with all its header fields; the body is not among it."""
+    return _parts(environ, header_fields(environ))
+
+
+def _parts(environ: WSGIEnvironment, headers: RawHeaders) -> RequestParts:
+    """Collect what decides besides the header fields.
+
+    The certificate is what a server that ends TLS itself says of the connection, and never a header field. The path is
+    looked at only where there is a proof to be compared with it.
     """
     return RequestParts(
         environ["REQUEST_METHOD"],
-        header_fields(environ, names),
+        headers,
         _bytes(environ.get("QUERY_STRING", "")),
         peer=environ.get("REMOTE_ADDR") or None,
         path=_raw_path(environ) if "HTTP_DPOP" in environ else b"/",
@@ -125,11 +122,9 @@ def request_parts(environ: WSGIEnvironment, names: _Names = NAMES) -> RequestPar
     )
 
 
-def header_fields(environ: WSGIEnvironment, names: _Names = NAMES) -> list[tuple[bytes, bytes]]:
+def header_fields(environ: WSGIEnvironment) -> list[tuple[bytes, bytes]]:
     """Return the header fields; what came in several lines of one name is one here, joined by the server."""
-    return [
-        (name, value.encode("latin-1", "replace")) for key, value in environ.items() if (name := names[key]) is not None
-    ]
+    return [(name, _bytes(value)) for key, value in environ.items() if (name := _field_name(key)) is not None]
 
 
 def routed_path(environ: WSGIEnvironment) -> str:

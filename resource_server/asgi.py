@@ -109,16 +109,19 @@ class BearerTokenMiddleware:
         if resource is not None:
             await send_metadata(resource, scope, send)
             return
-        if self.rules.public and self.rules.is_public(*self._paths(scope)):
+        paths = self._paths(scope)
+        if self.rules.public and self.rules.is_public(*paths):
             await self.app(scope, receive, self._plain_send(send))
         elif scope.get("method") == "OPTIONS" and is_preflight("OPTIONS", scope["headers"]):
             question = _Preflight(receive, self._plain_send(send))
             await self.app(scope, question.receive, question.send)
         else:
-            await self._judge(scope, receive, send)
+            await self._judge(scope, receive, send, paths)
 
-    def _requirement(self, scope: Scope) -> Requirement:
-        method, paths = scope.get("method", "GET"), (scope["path"], *self._paths(scope))
+    def _requirement(self, scope: Scope, paths: tuple[str, ...]) -> Requirement:
+        method = scope.get("method", "GET")
+        if paths != (scope["path"],):
+            paths = (scope["path"], *paths)
         others = method_overrides(scope["headers"]) if self.rules.tell_methods else None
         if not others:
             return self.rules.requirement(method, *paths)
@@ -132,10 +135,10 @@ class BearerTokenMiddleware:
         """Return how to answer a request that is not judged."""
         return _Sender(self.server, send, None).send if self._hides else send
 
-    async def _judge(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _judge(self, scope: Scope, receive: Receive, send: Send, paths: tuple[str, ...]) -> None:
         server, requirement = self.server, self._default
         try:
-            requirement = self._requirement(scope)
+            requirement = self._requirement(scope, paths)
             parts = request_parts(scope)
             if server.token_methods.form and may_hold_token(parts):
                 ahead = _ReadAhead(receive)

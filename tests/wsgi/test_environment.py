@@ -11,7 +11,7 @@ from mock_as import MockAS
 from resource_server import ANY_TOKEN, InvalidDPoPProof, RequestParts, Requirement
 from resource_server._hosts import MAX_FORM_BYTES
 from resource_server._protocol.bearer import TokenMethods
-from resource_server._wsgi import PRINCIPAL, REMEMBERED, _Names, authenticate, read_parts, request_parts, routed_path
+from resource_server._wsgi import PRINCIPAL, authenticate, read_parts, request_parts, routed_path
 from tests.parity.world import BASE, World
 from tests.support.wsgi import environment
 
@@ -28,17 +28,15 @@ def test_fields() -> None:
         b"content-length": b"3",
         b"x-some-thing": b"caf\xe9",
     }
-    judged = dict(read_parts(environ, TokenMethods()).headers)
-    assert judged == {name: value for name, value in request_parts(environ).headers if name != b"host"}
 
 
-def test_made_up_names() -> None:
-    """However many names clients make up, a bounded number is remembered, and what is left out stays so."""
-    names = _Names("HTTP_HOST")
-    for number in range(3 * REMEMBERED):
-        assert names[f"HTTP_X_{number}"] == b"x-%d" % number
-        assert len(names) <= REMEMBERED
-    assert names["HTTP_HOST"] is None
+def test_fields_that_decide() -> None:
+    """Where only a judgement is made of them, those fields are read by which one is made, and no other."""
+    sent = {"Authorization": "Bearer t", "DPoP": "proof", "X-Client-Cert": "pem", "X-Some-Thing": "no"}
+    environ = environment(headers=sent, content_type="text/plain")
+    decide = {b"authorization": b"Bearer t", b"dpop": b"proof", b"content-type": b"text/plain"}
+    assert dict(read_parts(environ, TokenMethods()).headers) == decide
+    assert dict(read_parts(environ, TokenMethods(), "X-Client-Cert").headers) == decide | {b"x-client-cert": b"pem"}
 
 
 def test_what_no_server_sends() -> None:
