@@ -12,10 +12,10 @@ from hashlib import sha256
 from http import HTTPStatus
 from typing import Any, Unpack
 
-from django.http import Http404, HttpRequest
+from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from rest_framework.authentication import BaseAuthentication
-from rest_framework.exceptions import APIException, ErrorDetail
+from rest_framework.exceptions import APIException, ErrorDetail, NotFound
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 
@@ -178,7 +178,7 @@ def _admit(request: Request, demands: Demanded) -> Principal:
         return admit(inner, demands)
     except (BearerTokenError, VerificationUnavailable) as error:
         if hides(error, call_of(inner).whole(demands)):
-            raise Http404 from None
+            raise NotFound from None  # what the browsable pages take for a no when they ask what somebody may do
         raise _Refusal(error, inner, demands) from None
 
 

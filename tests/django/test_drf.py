@@ -239,15 +239,16 @@ class Late(Orders):
     get_exception_handler = APIView.get_exception_handler
 
 
-def test_browsable_api(open_project: Open, options: dict[str, Any]) -> None:
-    """The pages for browsers come as ever, without the forms for what one may not do."""
+@pytest.mark.parametrize("hide", [False, True], ids=["shown", "hidden"])
+def test_browsable_api(open_project: Open, options: dict[str, Any], *, hide: bool) -> None:
+    """The pages for browsers come as ever, without the forms for what one may not do, hidden or not."""
 
     class Page(Things):
         renderer_classes = (BrowsableAPIRenderer,)
         permission_classes = ()
 
         def get_permissions(self) -> list[Any]:
-            return [require("read" if self.request.method == "GET" else "write")()]
+            return [(require("read") if self.request.method == "GET" else require("write", hide=hide))()]
 
     project = open_project(path("things", Page.as_view()), server=options)
     pages = [project.call("GET", "/things", token=token, headers={"accept": "text/html"}) for token in (READER, WRITER)]
