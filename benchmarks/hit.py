@@ -86,19 +86,16 @@ async def measure(arguments: list[str]) -> list[Figure]:
 
 
 def _instructions(folder: Path) -> float:
-    # To compile the sources is not to be counted, as it would be in whichever run comes first.
-    subprocess.run([sys.executable, "-m", "compileall", "-q", "resource_server"], cwd=folder, check=True)
-    # Or the first count would hold the compiling of the modules, which the second would not.
-    compiling = [sys.executable, "-m", "compileall", "-q", "resource_server"]
-    subprocess.run(compiling, cwd=folder, check=True)
+    # Once uncounted: the first run compiles the sources and whatever they import, and the others do not.
+    subprocess.run(_hits(1), cwd=folder, env=_environment(folder), check=True)
     return (_count(folder, _MANY) - _count(folder, _FEW)) / (_MANY - _FEW)
 
 
 def _count(folder: Path, hits: int) -> int:
     counted = subprocess.run(
-        ["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null", sys.executable, "-c", _HITS, str(hits)],  # noqa: S607 - wherever it is installed
+        ["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null", *_hits(hits)],  # noqa: S607 - wherever it is
         cwd=folder,  # where `-c` looks first
-        env={"PYTHONHASHSEED": "0", "PYTHONPATH": str(folder), "PATH": "/usr/bin:/bin"},
+        env=_environment(folder),
         capture_output=True,
         text=True,
         check=True,
@@ -106,6 +103,14 @@ def _count(folder: Path, hits: int) -> int:
     found = _COLLECTED.search(counted.stderr)
     assert found is not None, counted.stderr
     return int(found.group(1))
+
+
+def _hits(hits: int) -> list[str]:
+    return [sys.executable, "-c", _HITS, str(hits)]
+
+
+def _environment(folder: Path) -> dict[str, str]:
+    return {"PYTHONHASHSEED": "0", "PYTHONPATH": str(folder), "PATH": "/usr/bin:/bin"}
 
 
 def _unpack(revision: str, folder: Path) -> None:
