@@ -19,8 +19,9 @@ from flask import Flask, jsonify, request
 from resource_server import BlockingResourceServer
 from resource_server.authlib import Token
 from tests.support.answer import Answer
-from tests.support.fastapi_app import AUDIENCE, ISSUER, ScriptedAS
-from tests.support.promises import CLIENT_SECRET, PRESENTED, logs_keep_secrets
+from tests.support.fastapi_app import ScriptedAS
+from tests.support.promises import PRESENTED, logs_keep_secrets
+from tests.support.wsgi import blocking
 
 __all__ = ["Door", "logs_keep_secrets"]
 
@@ -137,17 +138,7 @@ def make_server(authorization_server: ScriptedAS) -> Iterator[Callable[..., Bloc
     made: list[BlockingResourceServer] = []
 
     def make(**options: Any) -> BlockingResourceServer:
-        defaults: dict[str, Any] = {
-            "transport": authorization_server.transport(),
-            "issuer": ISSUER,
-            "audience": AUDIENCE,
-            "client_id": "rs",
-            "client_secret": CLIENT_SECRET,
-            "introspection_endpoint": f"{ISSUER}/introspect",
-            "jwks_uri": f"{ISSUER}/jwks",
-            "retries": 0,
-        }
-        made.append(BlockingResourceServer(**(defaults | options)))
+        made.append(blocking(authorization_server, **({"retries": 0} | options)))
         return made[-1]
 
     yield make
