@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from time import process_time
+import sys
+from itertools import count
 from typing import Any
 
 import pytest
@@ -275,14 +276,16 @@ def test_long_paths() -> None:
 def test_work_grows_with_the_length(piece: str) -> None:
     """Reading a path in many ways takes time in proportion to its length: nobody has been judged yet."""
 
-    def seconds(length: int) -> float:
-        path = "/ " + piece * (length // len(piece))
-        begun = process_time()
-        RULES.requirement("GET", path)
-        return process_time() - begun
+    def steps(length: int) -> int:
+        path, taken = "/ " + piece * (length // len(piece)), count()
+        sys.setprofile(lambda *_: next(taken))
+        try:
+            PathRules({"/admin/*": ADMIN}).requirement("GET", path)
+        finally:
+            sys.setprofile(None)
+        return next(taken)  # calls, of Python's own functions too: the clock of a machine under load proves nothing
 
-    long, short = LONGEST_ODD - 100, LONGEST_ODD // 10
-    assert min(seconds(long) for _ in range(5)) < 25 * max(min(seconds(short) for _ in range(5)), 0.0002)
+    assert steps(LONGEST_ODD - 100) < 12 * steps(LONGEST_ODD // 10)
 
 
 @pytest.mark.attack("A-F-6")
