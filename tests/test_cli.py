@@ -57,9 +57,9 @@ def stage_with(monkeypatch: pytest.MonkeyPatch, rows: Iterable[Row], ending: Bas
         finally:
             stage.ended = True
 
-    monkeypatch.setattr(cli, "open_stage", open_stage)
-    monkeypatch.setattr(cli, "play", lambda _: rows)
-    monkeypatch.setattr(cli, "curl_lines", lambda _: [("200: fine", "curl -i http://127.0.0.1:2/orders")])
+    monkeypatch.setattr(cli.demo, "open_stage", open_stage)
+    monkeypatch.setattr(cli.demo, "play", lambda _: rows)
+    monkeypatch.setattr(cli.demo, "curl_lines", lambda _: [("200: fine", "curl -i http://127.0.0.1:2/orders")])
     return stage
 
 
@@ -116,7 +116,8 @@ def test_arguments_of_the_process(monkeypatch: pytest.MonkeyPatch, capsys: pytes
 @pytest.mark.parametrize(
     ("command", "missing", "who", "extras"),
     [
-        ("--help", ["typer"], "the command line", "gateway"),
+        ("--help", ["typer"], "the command line", "cli"),
+        ("--help", ["rich"], "the command line", "cli"),
         ("demo", ["uvicorn"], "the demo", "mock"),
         ("demo", ["fastapi"], "the demo", "fastapi"),
         ("demo", ["fastapi", "authlib", "uvicorn"], "the demo", "fastapi,mock"),
@@ -229,7 +230,7 @@ def test_table() -> None:
     """The table shows every part of a row: who was asked and how often, the note, and that nobody could be asked."""
     scoped = Outcome(status=403, challenge="x scope=a b", answered="JWKS", calls=Calls(introspection=1, jwks=2))
     console = Console(file=StringIO(), width=150, markup=False)
-    console.print(cli.draw([row(GOOD, GOOD), row(DOWN, DOWN, note="[sic]"), row(GOOD, DOWN), row(scoped, scoped)]))
+    console.print(cli.demo.draw([row(GOOD, GOOD), row(DOWN, DOWN, note="[sic]"), row(GOOD, DOWN), row(scoped, scoped)]))
     assert isinstance(console.file, StringIO)
     cells = [
         [cell.strip() for cell in line.split("│")[1:-1]]

@@ -100,7 +100,7 @@ def test_notes_are_honest_about_the_cache() -> None:
 
 def test_table_of_the_whole_story(capsys: pytest.CaptureFixture[str]) -> None:
     """The table has every row, and none of them is marked."""
-    assert cli.run_demo(serve=False, as_json=False) == 0
+    assert cli.demo.run_demo(serve=False, as_json=False) == 0
     shown = capsys.readouterr()
     assert f"{len(STORY)} requests, all as expected" in shown.out
     assert [line.split("│")[1].strip() for line in shown.out.splitlines() if "│ ok" in line] == ["ok"] * len(STORY)
@@ -115,9 +115,9 @@ def test_surprise_in_a_real_run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.
         stages.append(stage)
         return play(stage, STORY[:2])
 
-    monkeypatch.setattr(cli, "open_stage", partial(open_stage, audience="https://other.example.test"))
-    monkeypatch.setattr(cli, "play", beginning)
-    assert cli.run_demo(serve=False, as_json=True) == 1
+    monkeypatch.setattr(cli.demo, "open_stage", partial(open_stage, audience="https://other.example.test"))
+    monkeypatch.setattr(cli.demo, "play", beginning)
+    assert cli.demo.run_demo(serve=False, as_json=True) == 1
     shown = capsys.readouterr()
     rows = json.loads(shown.out)
     assert rows[0]["surprises"] == []
