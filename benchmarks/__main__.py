@@ -32,8 +32,10 @@ from benchmarks import (
     mock_as,
     model,
     revocation,
+    telemetry,
     tokens,
 )
+from benchmarks.compare import rounds
 from benchmarks.harness import Figure
 
 BENCHMARKS: dict[str, Callable[[], Awaitable[list[Figure]]]] = {
@@ -52,11 +54,13 @@ BENCHMARKS: dict[str, Callable[[], Awaitable[list[Figure]]]] = {
     "hostile": hostile.measure,
     "fleet": fleet.measure,
     "gateway": gateway.measure,
+    "telemetry": telemetry.measure,
 }
 LONG: dict[str, Callable[[list[str]], Awaitable[list[Figure]]]] = {
     "grid": grid.measure,
     "hit": hit.measure,
     "chaos": chaos.measure,
+    "compare": rounds.measure,
     "differential": differential.measure,
     "fuzz": fuzz.measure,
     "model": model.measure,

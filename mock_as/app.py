@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import re
 from contextlib import nullcontext
-from functools import cache
+from email.utils import formatdate
+from functools import cache, lru_cache
 
 from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from mock_as import endpoint
+from mock_as.clock import Clock
+from mock_as.faults.wire import CONNECTION, PATIENCE
 from mock_as.identity import TENANTS, heard_at
 from mock_as.issuer import Issuer
 from mock_as.messages import Answer
@@ -50,9 +53,10 @@ class Application:
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         found = self._find(scope["path"])
         if isinstance(found, Answer):
-            await endpoint.send_answer(found, send)
+            await endpoint.send_answer(found, _dated(self._mock.clock, scope, send))
             return
         issuer, base, rest = found
+        send = _dated(issuer.clock, scope, send)
         server = self._server(issuer)
         # Outside its path there is no issuer, but the control plane.
         route = find_route(rest) if base == issuer.identity.path else None
@@ -92,6 +96,32 @@ class Application:
         if tenant is None:
             return _no_such_issuer(name, path)
         return tenant, f"{base}{TENANTS}{name}", f"{slash}{after}"
+
+
+def _dated(clock: Clock, scope: Scope, send: Send) -> Send:
+    """Tell the time of an issuer with what it answers, where it is served by this package: other servers do by theirs.
+
+    References: RFC 9110 section 6.6.1
+    """
+    if not {CONNECTION, PATIENCE} & set(scope.get("extensions") or ()):
+        return send
+
+    async def dated(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            date = _http_date(int(clock.now()))
+            message["headers"] = [*message.get("headers", ()), *([] if date is None else [(b"date", date)])]
+        await send(message)
+
+    return dated
+
+
+@lru_cache(maxsize=8)
+def _http_date(now: int) -> bytes | None:
+    """Write a time as HTTP does; a clock may have been moved to where there is no calendar any more."""
+    try:
+        return formatdate(now, usegmt=True).encode("ascii")
+    except (OverflowError, ValueError):
+        return None
 
 
 def _no_such_issuer(name: str, path: str) -> Answer:

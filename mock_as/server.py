@@ -166,6 +166,7 @@ class _Server(uvicorn.Server):
                 log_config=None,
                 access_log=False,
                 server_header=False,
+                date_header=False,  # the application tells the time of its issuer's clock
             )
         )
         self._on_ready = on_ready
@@ -190,7 +191,7 @@ class _Server(uvicorn.Server):
         self._on_ready()
 
     async def main_loop(self) -> None:
-        """Keep the Date header right until the end, which is noticed at once."""
+        """Keep house until the end, which is noticed at once."""
         stop = asyncio.ensure_future(self._stop.wait())
         while not stop.done():
             await self.on_tick(0)

@@ -5,17 +5,17 @@ References: ASGI HTTP and WebSocket specification 2.5, ASGI TLS extension 0.2
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, MutableMapping
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import quote, unquote
 
 from resource_server._facade import Facade
-from resource_server._hosts import MAX_FORM_BYTES, added_fields, metadata_at
+from resource_server._hosts import MAX_FORM_BYTES, Reply, added_fields, tell_of_itself
 from resource_server._protocol.messages import RequestParts
 from resource_server._protocol.problem import ErrorResponse
-from resource_server._protocol.protected_resource import MetadataAnswer, ProtectedResource
 from resource_server.errors import ConfigurationError
+from resource_server.health import Probes
 from resource_server.principal import Principal
 from resource_server.server import ResourceServer
 
@@ -111,20 +111,34 @@ def can_answer(scope: Scope) -> bool:
     return scope["type"] == "http" or "websocket.http.response" in (scope.get("extensions") or {})
 
 
-def asked_metadata(server: Facade, scope: Scope) -> ProtectedResource | None:
-    """Return the server's metadata, where a request is for them: whatever its ``Host`` (RFC 9728 section 3)."""
-    if server.protected_resource is None or scope["type"] != "http":
+def effective_routes(routes: Iterable[Any]) -> Iterator[Any]:
+    """Give each route of FastAPI's, those of an included router with all that its inclusion has added."""
+    for route in routes:
+        contexts: Any = getattr(route, "effective_route_contexts", lambda route=route: (route,))
+        for context in contexts():
+            yield getattr(context, "starlette_route", None) or context
+
+
+def reply_of_itself(server: Facade, probes: Probes | None, scope: Scope) -> Reply | None:
+    """Return what a server says of itself, where a request is for that: whatever its ``Host`` (RFC 9728 section 3).
+
+    Args:
+        server: what judges.
+        probes: where it is asked how it is; ``None`` for nowhere.
+        scope: the request's.
+    """
+    if (server.protected_resource is None and probes is None) or scope["type"] != "http":
         return None
     path: str = scope["path"]
     # There are servers that put the prefix before every path with which they are mounted behind a proxy.
-    return metadata_at(server, path, path.removeprefix(scope.get("root_path", "")))
+    return tell_of_itself(server, probes, scope["method"], path, path.removeprefix(scope.get("root_path", "")))
 
 
-async def send_metadata(resource: ProtectedResource, scope: Scope, send: Send) -> None:
-    """Answer a request for the metadata."""
-    answer: MetadataAnswer = resource.answer(scope["method"])
-    await send({"type": "http.response.start", "status": int(answer.status), "headers": list(answer.headers)})
-    await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else answer.body})
+async def send_reply(reply: Reply, scope: Scope, send: Send) -> None:
+    """Send a response whose bytes are ready."""
+    status, headers, body = reply
+    await send({"type": "http.response.start", "status": int(status), "headers": list(headers)})
+    await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else body})
 
 
 async def send_refusal(refusal: ErrorResponse, scope: Scope, send: Send) -> None:

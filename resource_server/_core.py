@@ -149,7 +149,10 @@ class Core:
             self.state.host = before.host
         else:
             before.cache.retime(settings.cache_ttl, settings.negative_cache_ttl, settings.stale_if_error)
-            cache = _cache(settings, self.clock) if change.judgement else before.cache
+            cache = before.cache
+            if change.judgement:
+                cache = _cache(settings, self.clock)
+                cache.lookups = before.cache.lookups
             state = copy(before)
             state.adopt(policy, cache)
             self.state = state
@@ -327,7 +330,8 @@ class Core:
 
     def _make_feed(self, vault: Vault, revocations: Revocations) -> Feed:
         memory = self.settings.revocation_memory
-        return Feed(vault, revocations, clock=self.clock, memory=memory, report=self.reports.feed)
+        reports = self.reports
+        return Feed(vault, revocations, clock=self.clock, memory=memory, report=reports.feed, on_heard=reports.heard)
 
     def _begin_state(self, settings: Settings, vault: Vault | None) -> IssuerState:
         state = IssuerState(
@@ -341,6 +345,7 @@ class Core:
             vault=vault,
         )
         state.other_policy = self._other_policy
+        state.on_asked = self.reports.asked
         return state
 
     def _other_policy(self, refused: Policy) -> Policy | None:

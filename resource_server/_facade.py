@@ -19,13 +19,22 @@ from resource_server._protocol.metadata import Metadata
 from resource_server._protocol.problem import ErrorResponse, render_error
 from resource_server._protocol.protected_resource import ProtectedResource
 from resource_server._reload import Change, Files
+from resource_server._runtime.observe import Observers
 from resource_server._upkeep import revoke
 from resource_server._validation.forks import fork_safe_lock
 from resource_server._validation.state import Clock
 from resource_server.errors import BearerTokenError, ConfigurationError, VerificationUnavailable
-from resource_server.events import ConfigurationFault, ConfigurationReloaded, Observer, UnprotectedRoutes
+from resource_server.events import (
+    ConfigurationFault,
+    ConfigurationReloaded,
+    Event,
+    LoggingObserver,
+    Observer,
+    UnprotectedRoutes,
+)
 from resource_server.health import Health, assess, joined
 from resource_server.principal import Principal
+from resource_server.statistics import Statistics, measure
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -47,7 +56,7 @@ class Facade(ABC):
     def __init__(self, settings: Settings, clock: Clock | None, observer: Observer | None) -> None:
         """Make what judges: one core, or one for each issuer and what decides between them."""
         self._clock = clock or Clock()
-        self._observer = observer
+        self._observers = Observers[Event](observer or LoggingObserver())
         self._intake = Intake(settings, self._clock)
         self._files: Files | None = None
         self._dropped: list[tuple[float, Core]] = []
@@ -58,7 +67,7 @@ class Facade(ABC):
                 settings,
                 intake=self._intake,
                 clock=self._clock,
-                observer=observer,
+                observer=self._observers,
                 open_core=self._open_core,
                 drop_core=self._drop_core,
             )
@@ -108,6 +117,18 @@ class Facade(ABC):
         if isinstance(self._judge, Core):
             return self._assess(self._judge)
         return joined({core.settings.issuer: self._assess(core) for core in self._cores()}, self._judge.check())
+
+    def statistics(self) -> tuple[Statistics, ...]:
+        """Tell what this process has counted and what it holds, for each authorization server; asks nobody."""
+        return tuple(map(self._measure, self._cores()))
+
+    def observe(self, observer: Observer) -> None:
+        """Tell one more observer of every event, beside those that are told already.
+
+        Args:
+            observer: called with every event; it must be quick. What it raises is reported and goes no further.
+        """
+        self._observers.add(observer)
 
     def revoke(  # noqa: PLR0913 - one of five things, by its name, and where
         self,
@@ -269,7 +290,7 @@ class Facade(ABC):
         return [self._judge] if isinstance(self._judge, Core) else self._judge.cores()
 
     def _make_core(self, settings: Settings, refresh: Refresh) -> Core:
-        core = Core(settings, clock=self._clock, observer=self._observer, refresh=refresh, intake=self._intake)
+        core = Core(settings, clock=self._clock, observer=self._observers, refresh=refresh, intake=self._intake)
         core.look_at_files = self._doubt_files
         return core
 
@@ -331,6 +352,10 @@ class Facade(ABC):
         stores = () if core.line is None else core.line.stores_seen
         feeds = () if core.feed is None else (core.feed.status,)
         return assess(core.state, core.reports.faults, core.clock.monotonic(), stores=stores, feeds=feeds)
+
+    def _measure(self, core: Core) -> Statistics:
+        stores = () if core.line is None else core.line.stores_seen
+        return measure(core.state, core.clock.monotonic(), stores=stores, feed=core.feed)
 
     def _start_feeds(self) -> None:
         """Get in touch with the other workers, where that is possible from here; else the next request does."""

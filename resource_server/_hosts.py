@@ -7,7 +7,10 @@ A host turns what its framework knows of a request into :class:`RequestParts`, h
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import reduce
 from http import HTTPStatus
+from operator import and_
+from typing import NamedTuple, Self
 
 from resource_server._facade import Facade
 from resource_server._protocol.challenge import EXPOSED_HEADERS
@@ -15,14 +18,30 @@ from resource_server._protocol.messages import RawHeaders, RequestParts
 from resource_server._protocol.problem import DPOP_NONCE_HEADER, ErrorResponse
 from resource_server._protocol.protected_resource import ProtectedResource
 from resource_server.errors import BearerTokenError, ConfigurationError, InsufficientScope, VerificationUnavailable
+from resource_server.health import Probes
 from resource_server.principal import Principal
 from resource_server.requirements import Requirement
 
+Reply = tuple[int, tuple[tuple[bytes, bytes], ...], bytes]
+"""A response whose bytes are ready: status, header fields and body."""
 MAX_FORM_BYTES = 65_536
 """A longer form has no token in it that is looked for."""
 _OVERRIDES = frozenset({b"x-http-method", b"x-http-method-override", b"x-method-override"})
 _FORM = b"application/x-www-form-urlencoded"
 _EXPOSE = (b"access-control-expose-headers", EXPOSED_HEADERS.encode("ascii"))
+
+
+class Demanded(NamedTuple):
+    """What a route requires: everything together, and each ``require`` that said a part of it."""
+
+    whole: Requirement
+    parts: tuple[Requirement, ...]
+
+    @classmethod
+    def of(cls, base: Requirement, demands: Iterable[Requirement]) -> Self:
+        """Add up what is said, to what holds everywhere."""
+        parts = tuple(demands)
+        return cls(reduce(and_, parts, base), parts)
 
 
 def refuse_proofs_for_nowhere(server: Facade, routes: Iterable[tuple[str, Iterable[Requirement]]]) -> None:
@@ -125,6 +144,24 @@ def metadata_at(server: Facade, *paths: str) -> ProtectedResource | None:
     """
     resource = server.protected_resource
     return resource if resource is not None and resource.path in paths else None
+
+
+def tell_of_itself(server: Facade, probes: Probes | None, method: str, *paths: str) -> Reply | None:
+    """Answer what is asked of the server and not of the application: its metadata, or how it is.
+
+    Args:
+        server: what judges.
+        probes: where it is asked how it is; ``None`` for nowhere.
+        method: the request's; the caller leaves the body out for HEAD.
+        paths: the decoded path in each spelling that the host knows: with the prefix it is mounted at, and without.
+
+    Returns:
+        The answer; ``None`` where the request is for the application.
+    """
+    resource = metadata_at(server, *paths)
+    if resource is not None:
+        return resource.answer(method)
+    return None if probes is None else probes.answer(method, paths, server.health)
 
 
 def added_fields(

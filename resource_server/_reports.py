@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from resource_server._protocol.messages import Unavailable
+from resource_server._protocol.urls import address_of
 from resource_server._runtime.observe import notify
-from resource_server._validation.state import Clock
+from resource_server._validation.state import Asked, Clock
 from resource_server._validation.verdict import Active, Inactive, Verdict
 from resource_server.errors import BearerTokenError, EventRefusal, TooManyTokens, VerificationUnavailable
 from resource_server.events import (
+    AuthorizationServerAsked,
     AuthorizationServerUnavailable,
     ConfigurationFault,
     Event,
@@ -17,6 +19,7 @@ from resource_server.events import (
     RequestUnverifiable,
     RevocationFeedAvailable,
     RevocationFeedUnavailable,
+    RevocationHeard,
     RevocationsForgotten,
     SecurityEventReceived,
     StoreAvailable,
@@ -62,13 +65,13 @@ class Reports:
 
     def refusal(self, error: BearerTokenError | VerificationUnavailable, key: bytes | None) -> None:
         """Tell that a request is refused, and whether that is its caller's doing."""
-        fingerprint = None if key is None else _fingerprint(key)
+        fingerprint, told = None if key is None else _fingerprint(key), error.correlation_id
         if isinstance(error, TooManyTokens):
-            self.tell(RequestRefused(error.status, None, "rate_limited", fingerprint, self.issuer))
+            self.tell(RequestRefused(error.status, None, "rate_limited", fingerprint, self.issuer, told))
         elif isinstance(error, VerificationUnavailable) or error.reason == "unavailable":
-            self.tell(RequestUnverifiable(error.status, fingerprint, self.issuer))
+            self.tell(RequestUnverifiable(error.status, fingerprint, self.issuer, told))
         else:
-            self.tell(RequestRefused(error.status, error.error, error.reason, fingerprint, self.issuer))
+            self.tell(RequestRefused(error.status, error.error, error.reason, fingerprint, self.issuer, told))
 
     def validated(self, key: bytes, verdict: Verdict, seconds: float) -> None:
         """Tell what was found out about a token."""
@@ -82,6 +85,17 @@ class Reports:
         """Tell that revocations are not heard any more, and why, or with ``None`` that they are again."""
         event = RevocationFeedAvailable(self.issuer)
         self.tell(event if cause is None else RevocationFeedUnavailable(cause, self.issuer))
+
+    def asked(self, asked: Asked) -> None:
+        """Tell of a question to the authorization server."""
+        request, outcome = asked.request, asked.outcome
+        status, cause = (None, outcome.cause) if isinstance(outcome, Unavailable) else (outcome.status, None)
+        where = (request.endpoint, request.method, *address_of(request.url))
+        self.tell(AuthorizationServerAsked(*where, status, cause, asked.seconds, asked.clock_skew, self.issuer))
+
+    def heard(self, lag: float) -> None:
+        """Tell that another worker has told of a revocation, which was under way for so many seconds."""
+        self.tell(RevocationHeard(lag, self.issuer))
 
     def forgotten(self) -> None:
         """Tell that there are more revocations than can be remembered."""
@@ -98,7 +112,8 @@ def _fingerprint(key: bytes) -> str:
 
 def _validated(fingerprint: str, verdict: Verdict, seconds: float, issuer: str) -> TokenValidated:
     if isinstance(verdict, Active):
-        return TokenValidated(fingerprint, "active", verdict.principal.assurance, None, seconds, issuer)
+        assurance = verdict.principal.assurance
+        return TokenValidated(fingerprint, "active", assurance, None, seconds, issuer, verdict.source)
     if isinstance(verdict, Inactive):
-        return TokenValidated(fingerprint, "inactive", None, verdict.reason, seconds, issuer)
+        return TokenValidated(fingerprint, "inactive", None, verdict.reason, seconds, issuer, verdict.source)
     return TokenValidated(fingerprint, "unavailable", None, verdict.cause, seconds, issuer)

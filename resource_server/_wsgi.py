@@ -15,12 +15,12 @@ from urllib.parse import quote_from_bytes, unquote_to_bytes
 from wsgiref.types import InputStream, StartResponse, WSGIEnvironment
 
 from resource_server._facade import Facade
-from resource_server._hosts import MAX_FORM_BYTES, form_length, may_hold_token, metadata_at
+from resource_server._hosts import MAX_FORM_BYTES, Reply, form_length, may_hold_token, tell_of_itself
 from resource_server._protocol.bearer import TokenMethods
 from resource_server._protocol.messages import RawHeaders, RequestParts
-from resource_server._protocol.protected_resource import ProtectedResource
 from resource_server.blocking import BlockingResourceServer
 from resource_server.errors import ConfigurationError
+from resource_server.health import Probes
 from resource_server.principal import Principal
 from resource_server.requirements import Requirement
 
@@ -154,12 +154,19 @@ def _text(text: str) -> str:
     return text if text.isascii() else _bytes(text).decode("utf-8", "replace")
 
 
-def asked_metadata(server: Facade, environ: WSGIEnvironment) -> ProtectedResource | None:
-    """Return the server's metadata, where a request is for them: whatever its ``Host`` (RFC 9728 section 3)."""
-    if server.protected_resource is None:
+def reply_of_itself(server: Facade, probes: Probes | None, environ: WSGIEnvironment) -> Reply | None:
+    """Return what a server says of itself, where a request is for that: whatever its ``Host`` (RFC 9728 section 3).
+
+    Args:
+        server: what judges.
+        probes: where it is asked how it is; ``None`` for nowhere.
+        environ: the request's.
+    """
+    if server.protected_resource is None and probes is None:
         return None
     path = routed_path(environ)
-    return metadata_at(server, path, _text(environ.get("SCRIPT_NAME", "")) + path)
+    whole = _text(environ.get("SCRIPT_NAME", "")) + path
+    return tell_of_itself(server, probes, environ["REQUEST_METHOD"], path, whole)
 
 
 def send(

@@ -19,13 +19,13 @@ from resource_server._asgi import (
     Receive,
     Scope,
     Send,
-    asked_metadata,
     expect_async,
     read_form,
+    reply_of_itself,
     request_parts,
     routed_paths,
-    send_metadata,
     send_refusal,
+    send_reply,
     with_fields,
 )
 from resource_server._hosts import (
@@ -38,6 +38,7 @@ from resource_server._hosts import (
 )
 from resource_server._paths import PathRules
 from resource_server.errors import BearerTokenError, ConfigurationError, VerificationUnavailable
+from resource_server.health import Probes
 from resource_server.principal import Principal
 from resource_server.requirements import ANY_TOKEN, Requirement
 from resource_server.server import ResourceServer
@@ -70,6 +71,7 @@ class BearerTokenMiddleware:
         default: what is demanded of every path that is not public.
         not_found: an application that answers as yours does where there is nothing, for what is hidden
             (``Requirement(hide=True)``). By default it says what Starlette says.
+        probes: answer ``/healthz`` and ``/readyz`` too, without a token, or the paths of ``health.Probes``.
 
     Raises:
         ConfigurationError: the server is a blocking one; a path is no path, is public and has a rule, or has rules that
@@ -87,9 +89,11 @@ class BearerTokenMiddleware:
         rules: Mapping[str, Requirement] | None = None,
         default: Requirement = ANY_TOKEN,
         not_found: ASGIApp | None = None,
+        probes: bool | Probes = False,
     ) -> None:
         """Read the rules; nothing is asked yet."""
         expect_async(server)
+        self._probes = Probes.of(probes)
         self.app = app
         self.server = server
         self.rules = PathRules(rules, public, default)
@@ -105,9 +109,9 @@ class BearerTokenMiddleware:
         if scope["type"] not in ("http", "websocket"):
             await self._live(scope, receive, send)
             return
-        resource = asked_metadata(self.server, scope)
-        if resource is not None:
-            await send_metadata(resource, scope, send)
+        reply = reply_of_itself(self.server, self._probes, scope)
+        if reply is not None:
+            await send_reply(reply, scope, send)
             return
         paths = self._paths(scope)
         if self.rules.public and self.rules.is_public(*paths):

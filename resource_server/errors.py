@@ -19,7 +19,8 @@
       ConfigurationError(ValueError)   at construction only (and where an application was never installed)
 
 ``error_description`` is constant per class: what went wrong with one token is told to the log (``reason``), not to
-whoever sent it. The wire form of all of them is made in one place, ``_protocol/problem.py``.
+whoever sent it. What both are told is the ``correlation_id``, by which a complaint finds its line. The wire form of
+all of them is made in one place, ``_protocol/problem.py``.
 
 References: RFC 6750 section 3.1, https://www.rfc-editor.org/rfc/rfc6750#section-3.1
 """
@@ -27,6 +28,7 @@ References: RFC 6750 section 3.1, https://www.rfc-editor.org/rfc/rfc6750#section
 from __future__ import annotations
 
 from typing import ClassVar, Literal
+from uuid import uuid4
 
 Reason = Literal[
     "algorithm_not_allowed",
@@ -107,12 +109,15 @@ class BearerTokenError(ResourceServerError):
     scope: tuple[str, ...]
     schemes: tuple[Scheme, ...] = ("Bearer",)
     """The authentication schemes that are challenged for; the one that carries the error comes first."""
+    correlation_id: str
+    """A random UUID, made with the exception: in the event, and in the problem details as ``instance``."""
 
     def __init__(self, reason: Reason | None = None, *, scope: tuple[str, ...] = ()) -> None:
         """Keep the private reason and the scope to print."""
         super().__init__(self.error or "no access token")
         self.reason = reason
         self.scope = scope
+        self.correlation_id = str(uuid4())
 
 
 class MissingToken(BearerTokenError):  # noqa: N818 - the field's word, as in RFC 6750
@@ -210,11 +215,14 @@ class VerificationUnavailable(ResourceServerError):  # noqa: N818 - named for th
     """
 
     status: ClassVar[int] = 503
+    correlation_id: str
+    """A random UUID, as every refusal has."""
 
     def __init__(self, retry_after: float) -> None:
         """Keep the number of seconds the client is asked to wait."""
         super().__init__("the access token cannot be verified at the moment")
         self.retry_after = retry_after
+        self.correlation_id = str(uuid4())
 
 
 class TooManyTokens(VerificationUnavailable):

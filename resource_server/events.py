@@ -6,11 +6,17 @@ is keyed with a secret of this process, so that log lines about one token can be
 
 from __future__ import annotations
 
+import json
 import logging
+import math
+import re
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, fields
+from datetime import UTC, datetime
+from functools import cache
 
+from resource_server._validation.forks import fork_safe_lock
 from resource_server.errors import EventRefusal, Reason
 from resource_server.principal import Assurance
 
@@ -28,6 +34,9 @@ class TokenValidated:
     """Why it is not active, where it is not."""
     seconds: float
     issuer: str
+    source: str = "none"
+    """Who has told: ``introspection``; ``l2``, the store that all workers share; ``jwks``, its own signature;
+    ``stale``, a recent answer that bridges an outage; or ``none``, for nobody was asked, or nobody has answered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +48,8 @@ class RequestRefused:
     reason: Reason | None
     fingerprint: str | None
     issuer: str
+    correlation_id: str | None = field(default=None, compare=False)
+    """What the caller was told of this one refusal, to name it by. It is random, so no two events would be equal."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +58,29 @@ class RequestUnverifiable:
 
     status: int
     fingerprint: str | None
+    issuer: str
+    correlation_id: str | None = field(default=None, compare=False)
+    """What the caller was told of this one refusal, to name it by."""
+
+
+@dataclass(frozen=True, slots=True)
+class AuthorizationServerAsked:
+    """One question to the authorization server, whatever came of it: told once for each attempt."""
+
+    endpoint: str
+    """``introspection``, ``jwks``, ``metadata`` or ``token``."""
+    method: str
+    address: str
+    """Whom the question went to: the host of the URL, without anything else of it."""
+    port: int
+    status: int | None
+    """The answer's, where there was one."""
+    cause: str | None
+    """Why there was none."""
+    seconds: float
+    clock_skew: float | None
+    """Seconds by which its clock is ahead of ours: the answer's ``Date``, which tells whole seconds, minus our wall
+    clock. ``None`` where it does not say."""
     issuer: str
 
 
@@ -117,6 +151,15 @@ class RevocationFeedAvailable:
 
 
 @dataclass(frozen=True, slots=True)
+class RevocationHeard:
+    """Another worker has told of a revocation that this one did not know."""
+
+    lag_seconds: float
+    """How long it was under way, from the moment that worker learnt of it; by the clocks of both."""
+    issuer: str
+
+
+@dataclass(frozen=True, slots=True)
 class RevocationsForgotten:
     """There are more revocations than are remembered; the oldest are not in force any more. Told once."""
 
@@ -148,6 +191,7 @@ Event = (
     | SecurityEventReceived
     | RequestRefused
     | RequestUnverifiable
+    | AuthorizationServerAsked
     | AuthorizationServerUnavailable
     | ConfigurationFault
     | ConfigurationReloaded
@@ -155,6 +199,7 @@ Event = (
     | StoreAvailable
     | RevocationFeedUnavailable
     | RevocationFeedAvailable
+    | RevocationHeard
     | RevocationsForgotten
     | UnprotectedRoutes
 )
@@ -163,62 +208,130 @@ Observer = Callable[[Event], None]
 goes no further."""
 
 
-class LoggingObserver:
-    """Write events to the logger ``resource_server``.
+_LEVELS: dict[type[Event], int] = {
+    ConfigurationFault: logging.ERROR,
+    RevocationsForgotten: logging.ERROR,
+    AuthorizationServerUnavailable: logging.WARNING,
+    StoreUnavailable: logging.WARNING,
+    RevocationFeedUnavailable: logging.WARNING,
+    StoreAvailable: logging.INFO,
+    RevocationFeedAvailable: logging.INFO,
+    ConfigurationReloaded: logging.INFO,
+    UnprotectedRoutes: logging.INFO,
+}
+"""How loud an event is; all others are DEBUG, but for the refusals that stand for many."""
+_ONCE = (ConfigurationReloaded, RevocationsForgotten, UnprotectedRoutes)
+"""Told once anyway: each of them is written."""
+_REMEMBERED = 1024
+_PLAIN = re.compile(r"[!#-<>-~]+")
+_OF_EVERY_RECORD = {*vars(logging.makeLogRecord({})), "message", "asctime", "taskName", "color_message"}
+"""What of a record is not for JSON: its own, and the colours that uvicorn puts into a second message."""
 
+
+class LoggingObserver:
+    """Write events to the logger ``resource_server``: the event's name, and its fields as ``name=value``.
+
+    Each record has the fields as attributes too, and the name as ``event``, for formatters that make objects.
     Configuration faults are errors and outages warnings, each at most once in ``repeat_after`` for one issuer,
-    endpoint and cause. Refusals are DEBUG: whoever sends bad tokens does not decide how much is logged.
+    endpoint and cause. Of refusals one in ``refusals_every`` is INFO for each status and reason, and says how many were
+    not; these are DEBUG: whoever sends bad tokens does not decide how much is logged.
 
     Args:
         repeat_after: seconds for which the same fault is not logged again.
+        refusals_every: seconds for which refusals of the same kind are not logged again, but at DEBUG.
         monotonic: the clock that measures them.
     """
 
-    def __init__(self, repeat_after: float = 60.0, monotonic: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        repeat_after: float = 60.0,
+        monotonic: Callable[[], float] = time.monotonic,
+        *,
+        refusals_every: float = 10.0,
+    ) -> None:
         """Start having logged nothing."""
         self._logger = logging.getLogger("resource_server")
         self._repeat_after = repeat_after
+        self._refusals_every = refusals_every
         self._monotonic = monotonic
         self._logged: dict[tuple[str, ...], float] = {}
+        self._refused: dict[tuple[int, str | None], tuple[float, int]] = {}
+        self._lock = fork_safe_lock()
 
     def __call__(self, event: Event) -> None:
         """Write one event."""
-        if isinstance(event, ConfigurationFault):
-            if self._is_news(event.issuer, event.endpoint, event.cause):
-                self._logger.error(
-                    "configuration_fault endpoint=%s cause=%s issuer=%s", event.endpoint, event.cause, event.issuer
-                )
-        elif isinstance(event, AuthorizationServerUnavailable):
-            if self._is_news(event.issuer, event.endpoint, event.cause):
-                self._logger.warning(
-                    "authorization_server_unavailable endpoint=%s cause=%s retry_after=%s issuer=%s",
-                    event.endpoint, event.cause, event.retry_after, event.issuer,
-                )  # fmt: skip
-        elif isinstance(event, StoreUnavailable):
-            if self._is_news(event.issuer, "store", event.cause):
-                self._logger.warning("store_unavailable cause=%s issuer=%s", event.cause, event.issuer)
-        elif isinstance(event, RevocationFeedUnavailable):
-            if self._is_news(event.issuer, "revocations", event.cause):
-                self._logger.warning("revocation_feed_unavailable cause=%s issuer=%s", event.cause, event.issuer)
-        else:
-            self._write_what_is_told_once(event)
+        level = _LEVELS.get(type(event), logging.DEBUG)
+        if isinstance(event, RequestRefused):
+            self._write_refusal(event, event.reason)
+        elif isinstance(event, RequestUnverifiable):
+            self._write_refusal(event, "unavailable")
+        elif level == logging.DEBUG or isinstance(event, _ONCE) or self._is_news(event):
+            self._write(level, event)
 
-    def _write_what_is_told_once(self, event: Event) -> None:
-        if isinstance(event, RevocationsForgotten):
-            self._logger.error("revocations_forgotten issuer=%s", event.issuer)
-        elif isinstance(event, ConfigurationReloaded):
-            self._logger.info(
-                "configuration_reloaded changed=%s at_a_restart=%s issuer=%s",
-                ",".join(event.changed), ",".join(event.at_a_restart), event.issuer,
-            )  # fmt: skip
-        elif isinstance(event, UnprotectedRoutes):
-            self._logger.info("unprotected_routes routes=%s issuer=%s", ", ".join(event.routes), event.issuer)
+    def _write_refusal(self, event: RequestRefused | RequestUnverifiable, reason: str | None) -> None:
+        now, kind = self._monotonic(), (event.status, reason)
+        with self._lock:
+            last, suppressed = self._refused.get(kind, (-math.inf, 0))
+            is_sample = now >= last + self._refusals_every
+            self._refused[kind] = (now, 0) if is_sample else (last, suppressed + 1)
+        if is_sample:
+            self._write(logging.INFO, event, suppressed=suppressed)
         else:
-            self._logger.debug("%s", event)
+            self._write(logging.DEBUG, event)
 
-    def _is_news(self, *fault: str) -> bool:
+    def _is_news(self, event: Event) -> bool:
+        fault = (type(event).__name__, event.issuer, getattr(event, "endpoint", ""), getattr(event, "cause", ""))
         now = self._monotonic()
-        if now < self._logged.get(fault, -self._repeat_after) + self._repeat_after:
-            return False
-        self._logged[fault] = now
+        with self._lock:
+            if now < self._logged.get(fault, -math.inf) + self._repeat_after:
+                return False
+            self._logged.pop(fault, None)
+            self._logged[fault] = now  # the last one, so that the first one is the oldest
+            if len(self._logged) > _REMEMBERED:
+                del self._logged[next(iter(self._logged))]
         return True
+
+    def _write(self, level: int, event: Event, **more: int) -> None:
+        if not self._logger.isEnabledFor(level):
+            return
+        name = _name(type(event).__name__)
+        members = {member.name: getattr(event, member.name) for member in fields(event)} | more
+        said = {key: value for key, value in members.items() if value is not None}
+        template = " ".join([name, *(f"{key}=%s" for key in said)])
+        self._logger.log(level, template, *map(_text, said.values()), extra={"event": name, **members})
+
+
+class JSONFormatter(logging.Formatter):
+    """Write each record as one line of JSON: ``time``, ``level``, ``logger``, ``message``, and what else it holds.
+
+    A record of the :class:`LoggingObserver` holds ``event`` and the event's fields.
+    """
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Write one record; a newline, and whatever else no log should hold, is escaped."""
+        line: dict[str, object] = {
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname,
+            "logger": record.name,
+            "message": record.getMessage(),
+        }
+        line |= {
+            name: value for name, value in vars(record).items() if name not in _OF_EVERY_RECORD and name not in line
+        }
+        if record.exc_info:
+            line["exception"] = self.formatException(record.exc_info)
+        return json.dumps(line, default=str)
+
+
+@cache
+def _name(kind: str) -> str:
+    """Return an event's name as logs have it: ``RequestRefused`` is ``request_refused``."""
+    return re.sub(r"(?<!^)(?=[A-Z])", "_", kind).lower()
+
+
+def _text(value: object) -> str:
+    """Write a field's value so that nobody takes it for more: neither for another field nor for another line."""
+    if isinstance(value, float):
+        return str(round(value, 6))
+    text = ",".join(value) if isinstance(value, tuple) else str(value)
+    return text if _PLAIN.fullmatch(text) else json.dumps(text)

@@ -7,7 +7,7 @@ credentials once: before a route begins, at the first read of the body, or when 
 
 from collections.abc import AsyncGenerator, Iterator, Sequence
 from contextlib import asynccontextmanager
-from typing import Any, ClassVar, NamedTuple, Unpack, cast
+from typing import Any, ClassVar, Unpack, cast
 
 from fastapi import FastAPI, HTTPException, Request, Security, WebSocket
 from fastapi.openapi.models import HTTPBearer as HTTPBearerModel
@@ -20,15 +20,16 @@ from starlette.routing import BaseRoute, Mount
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from resource_server._asgi import (
-    asked_metadata,
     can_answer,
+    effective_routes,
     expect_async,
     read_form,
+    reply_of_itself,
     request_parts,
-    send_metadata,
+    send_reply,
     with_fields,
 )
-from resource_server._hosts import hides, may_hold_token, refuse_proofs_for_nowhere, render
+from resource_server._hosts import Demanded, hides, may_hold_token, refuse_proofs_for_nowhere, render
 from resource_server._protocol.messages import RequestParts
 from resource_server._protocol.openapi import (
     BEARER_SCHEME,
@@ -40,6 +41,7 @@ from resource_server._protocol.openapi import (
 from resource_server._protocol.problem import ErrorResponse
 from resource_server.asgi import unprotected_routes as unprotected_by_path
 from resource_server.errors import BearerTokenError, ConfigurationError, InsufficientScope, VerificationUnavailable
+from resource_server.health import Probes
 from resource_server.principal import Principal
 from resource_server.requirements import Demands, Requirement, Scopes
 from resource_server.server import ResourceServer
@@ -69,7 +71,14 @@ def require(*scopes: str | Scopes, **demands: Unpack[Demands]) -> Any:  # noqa: 
     return Security(_Bearer(requirement), scopes=spell_alternatives(requirement.scopes))
 
 
-def install(app: FastAPI, server: ResourceServer, *, hide: bool = False, ajax_forbidden: bool = False) -> None:
+def install(
+    app: FastAPI,
+    server: ResourceServer,
+    *,
+    hide: bool = False,
+    ajax_forbidden: bool = False,
+    probes: bool | Probes = False,
+) -> None:
     """Let an application judge access tokens wherever it says ``require``.
 
     Mounted sub-applications are served too, without an ``install`` of their own. Middleware added to the application,
@@ -81,6 +90,7 @@ def install(app: FastAPI, server: ResourceServer, *, hide: bool = False, ajax_fo
         server: the resource server; started and closed with the application's lifespan where one runs.
         hide: answer 404 in place of 403 on every route.
         ajax_forbidden: answer 403 in place of 401 to ``X-Requested-With: XMLHttpRequest`` on every route.
+        probes: answer ``/healthz`` and ``/readyz`` too, without a token, or the paths of ``health.Probes``.
 
     Raises:
         ConfigurationError: the application has one already, or has begun to serve; or the server is a blocking one.
@@ -90,7 +100,8 @@ def install(app: FastAPI, server: ResourceServer, *, hide: bool = False, ajax_fo
         raise ConfigurationError("install(app, server) comes once per application, before its first request")
     # The last entry is the innermost: next to the router, where the matched route is known at the first read.
     base = Requirement(hide=hide, ajax_forbidden=ajax_forbidden)
-    app.user_middleware.append(Middleware(_Guard, server=server, base=base, routes=app.routes))
+    guard = Middleware(_Guard, server=server, base=base, routes=app.routes, probes=Probes.of(probes))
+    app.user_middleware.append(guard)
     app.exception_handlers = _HANDLERS | app.exception_handlers
     original_lifespan, original_openapi = app.router.lifespan_context, app.openapi
 
@@ -128,7 +139,7 @@ def unprotected_routes(app: FastAPI) -> list[str]:
 
 def _unprotected(app: FastAPI, prefix: str) -> Iterator[str]:
     behind: Any = getattr(app.router, "_iter_low_priority_routes", tuple)  # files, served where no route is
-    for route in _effective([*app.routes, *behind()]):
+    for route in effective_routes([*app.routes, *behind()]):
         path = prefix + (getattr(route, "path", None) or "/*")
         dependant = getattr(route, "dependant", None)
         if isinstance(route, Mount) and isinstance(route.app, FastAPI):
@@ -139,14 +150,6 @@ def _unprotected(app: FastAPI, prefix: str) -> Iterator[str]:
         elif dependant is None or not any(_demands(dependant)):
             methods = set(getattr(route, "methods", None) or ())
             yield from (f"{method} {path}" for method in sorted(methods - {"HEAD"} or methods)) if methods else (path,)
-
-
-def _effective(routes: Sequence[BaseRoute]) -> Iterator[Any]:
-    """Give each route, those of an included router with all that its inclusion has added."""
-    for route in routes:
-        contexts: Any = getattr(route, "effective_route_contexts", lambda route=route: (route,))
-        for context in contexts():
-            yield getattr(context, "starlette_route", None) or context
 
 
 class _Bearer(SecurityBase):
@@ -179,21 +182,22 @@ class _BodyRefused(HTTPException):
         self.error = error
 
 
-class _Demands(NamedTuple):
-    """What a route requires: everything together, and each ``require`` that said a part of it."""
-
-    whole: Requirement
-    parts: tuple[Requirement, ...]
-
-
 class _Guard:
     """The middleware: gives each request a :class:`_Call`, and knows what each route requires."""
 
-    def __init__(self, app: ASGIApp, server: ResourceServer, base: Requirement, routes: Sequence[BaseRoute]) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        server: ResourceServer,
+        base: Requirement,
+        routes: Sequence[BaseRoute],
+        probes: Probes | None,
+    ) -> None:
         self.app = app
+        self._probes = probes
         self.server = server
         self.base = base
-        self._known: dict[int, tuple[object, _Demands]] = {}
+        self._known: dict[int, tuple[object, Demanded]] = {}
         for route in _api_routes(routes):
             _judge_at_entry(route)
 
@@ -204,9 +208,9 @@ class _Guard:
         outer: _Call | None = scope.get(_KEY)
         if outer is not None:
             outer.public = True  # this mounted application has an install of its own, and judges for itself
-        resource = asked_metadata(self.server, scope)
-        if resource is not None:
-            await send_metadata(resource, scope, send)
+        reply = reply_of_itself(self.server, self._probes, scope)
+        if reply is not None:
+            await send_reply(reply, scope, send)
             return
         call = scope[_KEY] = _Call(self, scope, receive, send)
         adds_fields = self.base.hide or _Bearer.hides_anything or self.server.adds_fields
@@ -216,23 +220,16 @@ class _Guard:
             # Scope and call know each other: left so, each request would wait for the garbage collector.
             scope[_KEY] = outer
 
-    def demands(self, scope: Scope) -> _Demands:
+    def demands(self, scope: Scope) -> Demanded:
         """Return what the matched route requires: no parts where it is public, or not known yet."""
         dependant = _dependant(scope)
         if dependant is None:
-            return _Demands(self.base, ())
+            return Demanded(self.base, ())
         known = self._known.get(id(dependant))
         if known is None:
             # The dependant is kept beside what is known of it: as long as it lives, no other has its id.
-            known = self._known[id(dependant)] = (dependant, self._collect(dependant))
+            known = self._known[id(dependant)] = (dependant, Demanded.of(self.base, _demands(dependant)))
         return known[1]
-
-    def _collect(self, dependant: Any) -> _Demands:  # noqa: ANN401 - FastAPI's own, not public
-        parts = tuple(_demands(dependant))
-        whole = self.base
-        for part in parts:
-            whole &= part
-        return _Demands(whole, parts)
 
 
 def _dependant(scope: Scope) -> Any:  # noqa: ANN401 - FastAPI's own, not public

@@ -8,11 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
-from functools import reduce, wraps
+from functools import wraps
 from inspect import iscoroutinefunction
 from itertools import accumulate
-from operator import and_
-from typing import Any, ClassVar, NamedTuple, TypeVar, Unpack, cast, overload
+from typing import Any, ClassVar, TypeVar, Unpack, cast, overload
 from wsgiref.types import WSGIEnvironment
 
 from flask import Flask, Request, Response, after_this_request, current_app, has_request_context, request
@@ -21,11 +20,12 @@ from werkzeug.exceptions import NotFound
 from werkzeug.local import LocalProxy
 from werkzeug.routing import Rule
 
-from resource_server._hosts import added_fields, hides, is_preflight, refuse_proofs_for_nowhere, render
+from resource_server._hosts import Demanded, added_fields, hides, is_preflight, refuse_proofs_for_nowhere, render
 from resource_server._validation.forks import fork_safe_lock
-from resource_server._wsgi import PRINCIPAL, asked_metadata, authenticate, expect_blocking, header_fields
+from resource_server._wsgi import PRINCIPAL, authenticate, expect_blocking, header_fields, reply_of_itself
 from resource_server.blocking import BlockingResourceServer
 from resource_server.errors import BearerTokenError, ConfigurationError, InsufficientScope, VerificationUnavailable
+from resource_server.health import Probes
 from resource_server.principal import Principal
 from resource_server.requirements import Demands, Requirement, Scopes
 
@@ -72,7 +72,14 @@ def require(*scopes: str | Scopes, **demands: Unpack[Demands]) -> _Require:
     return _Require(Requirement.of(*scopes, **demands))
 
 
-def install(app: Flask, server: BlockingResourceServer, *, hide: bool = False, ajax_forbidden: bool = False) -> None:
+def install(
+    app: Flask,
+    server: BlockingResourceServer,
+    *,
+    hide: bool = False,
+    ajax_forbidden: bool = False,
+    probes: bool | Probes = False,
+) -> None:
     """Let an application judge access tokens wherever it says ``require``.
 
     Where the server has a ``resource``, its metadata are served too (RFC 9728). Handlers that the application has for
@@ -83,6 +90,7 @@ def install(app: Flask, server: BlockingResourceServer, *, hide: bool = False, a
         server: the resource server; it stays yours to close.
         hide: answer 404 in place of 403 on every route.
         ajax_forbidden: answer 403 in place of 401 to ``X-Requested-With: XMLHttpRequest`` on every route.
+        probes: answer ``/healthz`` and ``/readyz`` too, without a token, or the paths of ``health.Probes``.
 
     Raises:
         ConfigurationError: the application has one already, or the server is not a blocking one.
@@ -90,7 +98,8 @@ def install(app: Flask, server: BlockingResourceServer, *, hide: bool = False, a
     expect_blocking(server)
     if _EXTENSION in app.extensions:
         raise ConfigurationError("install(app, server) comes once per application")
-    guard = app.extensions[_EXTENSION] = _Guard(app, server, Requirement(hide=hide, ajax_forbidden=ajax_forbidden))
+    base = Requirement(hide=hide, ajax_forbidden=ajax_forbidden)
+    guard = app.extensions[_EXTENSION] = _Guard(app, server, base, Probes.of(probes))
     app.before_request_funcs.setdefault(None, []).insert(0, guard.begin)  # the others may read the body
     handlers: dict[Any, Any] = app.error_handler_spec[None][None]
     for kind in (BearerTokenError, VerificationUnavailable):
@@ -160,36 +169,30 @@ def _judge(requirement: Requirement) -> Response | None:
         call = environ[_CALL] = _Call(guard)
     if _is_preflight(environ):
         return None if rule is None else current_app.make_default_options_response()
-    call.judge(environ, _Demands(call.requirement & requirement, (requirement,)))
+    call.judge(environ, Demanded(call.requirement & requirement, (requirement,)))
     return None
-
-
-class _Demands(NamedTuple):
-    """What is demanded: everything together, and each ``require`` that says a part of it."""
-
-    whole: Requirement
-    parts: tuple[Requirement, ...]
 
 
 class _Guard:
     """What an application knows of its server, and of what its views demand."""
 
-    def __init__(self, app: Flask, server: BlockingResourceServer, base: Requirement) -> None:
+    def __init__(self, app: Flask, server: BlockingResourceServer, base: Requirement, probes: Probes | None) -> None:
         self.app = app
         self.server = server
         self.base = base
-        self._known: dict[tuple[str | None, str], tuple[object, _Demands]] = {}
+        self._probes = probes
+        self._known: dict[tuple[str | None, str], tuple[object, Demanded]] = {}
         self._is_told = False
         self._telling = fork_safe_lock()
 
     def begin(self) -> Response | None:
-        """Answer who asks for the metadata, and judge a request for which anything is demanded."""
+        """Answer who asks about the server, and judge a request for which anything is demanded."""
         if not self._is_told:
             self._tell()
         environ, rule = _served()
-        resource = asked_metadata(self.server, environ)
-        if resource is not None:
-            return _response(*resource.answer(environ["REQUEST_METHOD"]))
+        reply = reply_of_itself(self.server, self._probes, environ)
+        if reply is not None:
+            return _response(*reply)
         call = environ[_CALL] = _Call(self)
         if self.base.hide or _Require.hides_anything or self.server.adds_fields:
             after_this_request(call.finish)
@@ -210,12 +213,11 @@ class _Guard:
             return self.app.handle_http_exception(NotFound())
         return _response(*render(self.server, header_fields(request.environ), error, requirement))
 
-    def _demands(self, endpoint: str | None, method: str) -> _Demands:
+    def _demands(self, endpoint: str | None, method: str) -> Demanded:
         view = self.app.view_functions.get(endpoint or "")
         known = self._known.get((endpoint, method))
         if known is None or known[0] is not view:
-            parts = tuple(_demands(self.app, endpoint, method))
-            known = (view, _Demands(reduce(and_, parts, self.base), parts))
+            known = (view, Demanded.of(self.base, _demands(self.app, endpoint, method)))
             self._known[endpoint, method] = known
         return known[1]
 
@@ -248,7 +250,7 @@ class _Call:
                 return True
         return False
 
-    def judge(self, environ: WSGIEnvironment, demands: _Demands) -> None:
+    def judge(self, environ: WSGIEnvironment, demands: Demanded) -> None:
         """Judge it for all of these, among which is what it was judged for before."""
         self.requirement, self._principal = demands.whole, None
         try:

@@ -6,7 +6,6 @@ It answers nginx ``auth_request`` and ingress-nginx, Traefik ForwardAuth, Caddy 
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Collection, Sequence
 from importlib.util import find_spec
@@ -14,7 +13,7 @@ from pathlib import Path
 from time import perf_counter
 from typing import Self, get_args
 
-from resource_server._asgi import Receive, Scope, Send, asked_metadata, expect_async, request_parts, send_metadata
+from resource_server._asgi import Receive, Scope, Send, expect_async, reply_of_itself, request_parts, send_reply
 from resource_server._gateway.answers import MISCONFIGURED, NOT_FOUND, Answer, refuse
 from resource_server._gateway.environment import read_options
 from resource_server._gateway.granted import CredentialMode, Granted
@@ -26,6 +25,7 @@ from resource_server._hosts import added_fields, hides, refuse_proofs_for_nowher
 from resource_server._protocol.messages import RequestParts
 from resource_server._validation.state import Clock
 from resource_server.errors import BearerTokenError, ConfigurationError, VerificationUnavailable
+from resource_server.health import Probes
 from resource_server.principal import Principal
 from resource_server.requirements import ANY_TOKEN
 from resource_server.server import ResourceServer
@@ -34,7 +34,8 @@ __all__ = ["ForwardAuth", "Metrics"]
 
 _ENDPOINTS = {b"/auth": CADDY_OR_TRAEFIK, b"/auth/nginx": NGINX}
 _ENVOY = b"/auth/envoy"
-_JSON = b"application/json"
+_PROBES = Probes(details=True)
+"""Only proxies and those who run it reach the gateway."""
 _CLOSE = (b"connection", b"close")
 _ANNOUNCING = frozenset({b"content-length", b"transfer-encoding", b"upgrade"})
 _KNOWN_NAMES = frozenset({b"cache-control"})
@@ -81,6 +82,8 @@ class ForwardAuth:
             modes = ", ".join(get_args(CredentialMode))
             raise ConfigurationError(f"credential must be one of {modes} (got {credential!r})")
         self._server, self._metrics = server, metrics
+        if metrics is not None:
+            metrics.watch(server)
         self._policy = None if policy is None else read_policy(policy)
         refuse_proofs_for_nowhere(server, self._policy or ())
         self._questions = Questions(server, self._policy)
@@ -119,9 +122,9 @@ class ForwardAuth:
             if _may_go_on(parts):
                 answer = answer._replace(headers=(*answer.headers, _CLOSE))
         else:
-            resource = asked_metadata(self._server, scope)
-            if resource is not None:
-                await send_metadata(resource, scope, send)
+            reply = reply_of_itself(self._server, _PROBES, scope)
+            if reply is not None:
+                await send_reply(reply, scope, send)
                 return
             answer = self._tell_of_itself(path)
         await send({"type": "http.response.start", "status": answer.status, "headers": answer.headers})
@@ -166,12 +169,6 @@ class ForwardAuth:
 
     def _tell_of_itself(self, path: bytes) -> Answer:
         """Answer what is asked about the gateway, and not about a request."""
-        if path == b"/healthz":
-            return _document(200, _JSON, b'{"status": "ok"}')
-        if path == b"/readyz":
-            health = self._server.health()
-            content = json.dumps(health.as_dict()).encode("ascii")
-            return _document(503 if health.status == "down" else 200, _JSON, content)
         if path == b"/jwks" and self._tokens is not None:
             return _document(200, b"application/jwk-set+json", self._tokens.key_set, b"public, max-age=300")
         if path == b"/metrics" and self._metrics is not None:

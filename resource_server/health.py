@@ -7,15 +7,18 @@ that gets no requests would never learn that it is over.
 
 from __future__ import annotations
 
+import json
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
+from http import HTTPStatus
 from typing import Any, Literal, NamedTuple
 
 from resource_server._protocol.messages import Unavailable
 from resource_server._validation.breaker import BreakerStatus
 from resource_server._validation.feed import FeedStatus
 from resource_server._validation.state import IssuerState, Policy
+from resource_server.errors import ConfigurationError
 
 Status = Literal["ready", "degraded", "down"]
 
@@ -56,6 +59,80 @@ class Health:
     def as_dict(self) -> dict[str, Any]:
         """Return it as what a JSON endpoint answers."""
         return {"status": self.status, "checks": list(map(_as_dict, self.checks))}
+
+
+class ProbeAnswer(NamedTuple):
+    """The answer to a probe. Header names are lower case, as ASGI wants them."""
+
+    status: int
+    headers: tuple[tuple[bytes, bytes], ...]
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Probes:
+    """Where an orchestrator asks whether a process lives, and whether it should get requests; nobody needs a token.
+
+    Whether it lives depends on nothing else: a new process would not mend an authorization server. It should get
+    requests unless it is ``down``.
+    """
+
+    live: str = "/healthz"
+    """The path of the first question: exact, decoded, and as the application routes it."""
+    ready: str = "/readyz"
+    """The path of the second one."""
+    details: bool = False
+    """Tell everybody the checks as well, and not the status alone: endpoints, causes and issuers are among them."""
+
+    def __post_init__(self) -> None:
+        """Refuse paths that no request has.
+
+        Raises:
+            ConfigurationError: one does not begin with a slash, or both are the same.
+        """
+        if self.live == self.ready or not (self.live.startswith("/") and self.ready.startswith("/")):
+            raise ConfigurationError(f"probes must be two paths (got {self.live!r} and {self.ready!r})")
+
+    @classmethod
+    def of(cls, probes: bool | Probes) -> Probes | None:  # noqa: FBT001 - what every front door takes
+        """Return what an option of a front door means.
+
+        Raises:
+            ConfigurationError: it means nothing.
+        """
+        if isinstance(probes, Probes):
+            return probes
+        if probes not in (True, False):
+            raise ConfigurationError(f"probes must be True, False or Probes (got {probes!r})")
+        return cls() if probes else None
+
+    def answer(self, method: str, paths: Iterable[str], health: Callable[[], Health]) -> ProbeAnswer | None:
+        """Answer a request, if it is a probe; nothing is asked of anybody.
+
+        Args:
+            method: the request's; the caller leaves the body out for HEAD.
+            paths: its path, in each spelling that the host knows.
+            health: tells how the server is doing.
+        """
+        asked = {self.live, self.ready}.intersection(paths)
+        if not asked:
+            return None
+        if method not in ("GET", "HEAD"):
+            return _probed(HTTPStatus.METHOD_NOT_ALLOWED, b"", (b"allow", b"GET, HEAD"))
+        if self.live in asked:
+            return _probed(HTTPStatus.OK, b'{"status": "ok"}', _JSON)
+        found = health()
+        told = found.as_dict() if self.details else {"status": found.status}
+        status = HTTPStatus.SERVICE_UNAVAILABLE if found.status == "down" else HTTPStatus.OK
+        return _probed(status, json.dumps(told).encode("ascii"), _JSON)
+
+
+_JSON = (b"content-type", b"application/json")
+
+
+def _probed(status: int, body: bytes, field: tuple[bytes, bytes]) -> ProbeAnswer:
+    length = str(len(body)).encode("ascii")
+    return ProbeAnswer(int(status), (field, (b"content-length", length), (b"cache-control", b"no-store")), body)
 
 
 class Fault(NamedTuple):

@@ -16,6 +16,7 @@ from resource_server._hosts import (
     metadata_at,
     refuse_proofs_for_nowhere,
     render,
+    tell_of_itself,
 )
 from resource_server._paths import PathRules
 
@@ -30,4 +31,5 @@ __all__ = [
     "metadata_at",
     "refuse_proofs_for_nowhere",
     "render",
+    "tell_of_itself",
 ]

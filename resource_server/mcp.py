@@ -29,6 +29,7 @@ from resource_server._protocol.bearer import extract_credential
 from resource_server._protocol.messages import RequestParts
 from resource_server.asgi import ASGIApp, BearerTokenMiddleware
 from resource_server.errors import BearerTokenError, ConfigurationError, InvalidRequest, VerificationUnavailable
+from resource_server.health import Probes
 from resource_server.lease import Lease
 from resource_server.principal import Principal
 from resource_server.requirements import ANY_TOKEN, Demands, Requirement, Scopes
@@ -65,6 +66,7 @@ def protect(
     *scopes: str | Scopes,
     tools: Mapping[str, Requirement] | None = None,
     public: Iterable[str] = (),
+    probes: bool | Probes = False,
     **demands: Unpack[Demands],
 ) -> BearerTokenMiddleware:
     """Let nobody into an MCP server without a token that is good for it.
@@ -79,6 +81,7 @@ def protect(
         scopes: what every request needs, as for ``resource_server.fastapi.require``.
         tools: what calls of a tool need besides, by the name under which clients call it.
         public: the paths that need no token, exact.
+        probes: answer ``/healthz`` and ``/readyz`` too, without a token, or the paths of ``health.Probes``.
         demands: what else every request needs, as for ``resource_server.fastapi.require``.
 
     Returns:
@@ -97,7 +100,7 @@ def protect(
         raise ConfigurationError("tools: a tool cannot be hidden, for a 404 is the end of a session in MCP")
     refuse_proofs_for_nowhere(server, ((name, (requirement,)) for name, requirement in needs.items()))
     inner = _Callers(AuthContextMiddleware(app), server, needs)
-    return BearerTokenMiddleware(inner, server, public=public, default=default)
+    return BearerTokenMiddleware(inner, server, public=public, default=default, probes=probes)
 
 
 def principal() -> Principal:

@@ -14,15 +14,16 @@ from resource_server._hosts import added_fields, hides, is_preflight, refuse_pro
 from resource_server._paths import PathRules
 from resource_server._wsgi import (
     PRINCIPAL,
-    asked_metadata,
     authenticate,
     expect_blocking,
     header_fields,
+    reply_of_itself,
     routed_path,
     send,
 )
 from resource_server.blocking import BlockingResourceServer
 from resource_server.errors import BearerTokenError, ConfigurationError, VerificationUnavailable
+from resource_server.health import Probes
 from resource_server.principal import Principal
 from resource_server.requirements import ANY_TOKEN, Requirement
 
@@ -60,6 +61,7 @@ class BearerTokenMiddleware:
         rules: what is demanded besides, by path; see the patterns in the guide.
         default: what is demanded of every request for a path that is not public.
         not_found: answers in place of a 403 that a rule hides; by default a plain 404.
+        probes: answer ``/healthz`` and ``/readyz`` too, without a token, or the paths of ``health.Probes``.
 
     Raises:
         ConfigurationError: the server is not a blocking one, a pattern is none, a path is public and has a rule, rules
@@ -75,9 +77,11 @@ class BearerTokenMiddleware:
         rules: Mapping[str, Requirement] | None = None,
         default: Requirement = ANY_TOKEN,
         not_found: WSGIApplication | None = None,
+        probes: bool | Probes = False,
     ) -> None:
         """Compile the rules, and tell the observer what is public."""
         expect_blocking(server)
+        self._probes = Probes.of(probes)
         self.app = app
         self.server = server
         self._default = default
@@ -90,9 +94,9 @@ class BearerTokenMiddleware:
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Judge a request, and pass it on."""
-        resource = asked_metadata(self.server, environ)
-        if resource is not None:
-            return send(environ, start_response, *resource.answer(environ["REQUEST_METHOD"]))
+        reply = reply_of_itself(self.server, self._probes, environ)
+        if reply is not None:
+            return send(environ, start_response, *reply)
         plain = self._adding(start_response, None) if self._hides else start_response
         if self._rules.is_public(routed_path(environ)):
             return self.app(environ, plain)

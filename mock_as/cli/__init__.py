@@ -46,8 +46,8 @@ app.command()(tokens.token)
 app.command()(tokens.revoke)
 app.command()(tokens.expire)
 app.command()(tokens.introspect)
-app.command()(control.keys)
-# A move may begin with a minus, which is no option.
+# The name of a key may begin with a minus, and so may a move of the clock: neither is an option.
+app.command(context_settings={"ignore_unknown_options": True})(control.keys)
 app.command(context_settings={"ignore_unknown_options": True})(control.clock)
 app.command()(control.fault)
 app.command()(control.requests)

@@ -15,7 +15,7 @@ from resource_server.errors import ConfigurationError
 PREFIX = "RESOURCE_SERVER_FORWARD_AUTH_"
 _TEXTS = ("credential", "internal_audience", "internal_issuer", "policy")
 _OPTIONS = (*_TEXTS, "claims", "signing_keys")
-_OF_THE_COMMAND = ("host", "port", "uds", "workers")
+_OF_THE_COMMAND = ("host", "log_format", "port", "uds", "workers")
 
 
 def read_options(environment: Mapping[str, str]) -> dict[str, Any]:

@@ -57,13 +57,21 @@ def retry_after(response: HTTPResponse, now: float) -> float | None:
     value = (response.header("retry-after") or "").strip()
     if _DELTA_SECONDS.fullmatch(value):
         return min(float(value), _DAY)
-    try:
-        moment = parsedate_to_datetime(value)
-    except (ValueError, OverflowError):
-        return None
-    # An HTTP date is in UTC in each of its three forms (RFC 9110 section 5.6.7), and one of them does not say so.
-    moment = moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
-    return min(max(0.0, math.ceil(moment.timestamp() - now)), _DAY)
+    moment = _moment(value)
+    return None if moment is None else min(max(0.0, math.ceil(moment - now)), _DAY)
+
+
+def clock_skew(response: HTTPResponse, now: float) -> float | None:
+    """Tell by how many seconds the server's clock is ahead of ours; ``None`` where its ``Date`` does not say.
+
+    Args:
+        response: the answer, just received.
+        now: seconds since the epoch.
+
+    References: RFC 9110 section 6.6.1
+    """
+    moment = _moment(response.header("date") or "")
+    return None if moment is None else moment - now
 
 
 def max_age(response: HTTPResponse) -> float | None:
@@ -78,3 +86,13 @@ def max_age(response: HTTPResponse) -> float | None:
                 return None
             found = float(value)
     return found
+
+
+def _moment(value: str) -> float | None:
+    """Read an HTTP date as seconds since the epoch."""
+    try:
+        moment = parsedate_to_datetime(value)
+    except (ValueError, OverflowError):
+        return None
+    # An HTTP date is in UTC in each of its three forms (RFC 9110 section 5.6.7), and one of them does not say so.
+    return (moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)).timestamp()

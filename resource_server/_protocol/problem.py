@@ -1,7 +1,8 @@
 """The one place where a refusal becomes a response: status, headers and body.
 
 Bodies are problem details by default, or the OAuth error JSON where the client asks for ``application/json`` and
-nothing wider. They say no more than the challenge does.
+nothing wider. They say no more than the challenge does, but for the name of this one refusal, ``instance``, which is
+random and in the event as well. What else is in them is made once and kept.
 
 References: RFC 9457 section 3, RFC 6750 section 3, RFC 9110 sections 10.2.3 and 12.5.1, RFC 9449 sections 7 and 9
 """
@@ -27,6 +28,8 @@ ErrorFormat = Literal["auto", "problem", "oauth"]
 DPOP_NONCE_HEADER = b"dpop-nonce"
 _MAX_ACCEPT = 512
 _PROBLEM, _JSON = "application/problem+json", "application/json"
+_INSTANCE, _END = b', "instance": "urn:uuid:', b'"}'
+_LENGTH_OF_UUID = 36
 
 _VERBOSE = {
     "algorithm_not_allowed": "The signature algorithm is not allowed here",
@@ -100,12 +103,14 @@ def render_error(
     oauth = style.format == "oauth" or (style.format == "auto" and _prefers_json(accept[:_MAX_ACCEPT]))
     vary = ", ".join(_vary(style, forbid))
     if isinstance(error, VerificationUnavailable):
-        return _render_unavailable(error.status, max(1, math.ceil(error.retry_after)), oauth=oauth, vary=vary)
-    refusal = _refusal(error, style, forbid=bool(forbid))
-    rendered = _render_refusal(refusal, style, oauth=oauth, vary=vary)
+        retry_after = max(1, math.ceil(error.retry_after))
+        status, headers, body = _render_unavailable(error.status, retry_after, oauth=oauth, vary=vary)
+    else:
+        refusal = _refusal(error, style, forbid=bool(forbid))
+        status, headers, body = _render_refusal(refusal, style, oauth=oauth, vary=vary)
     if isinstance(error, UseDPoPNonce):
-        return rendered._replace(headers=(*rendered.headers, (DPOP_NONCE_HEADER, error.nonce.encode("ascii"))))
-    return rendered
+        headers = (*headers, (DPOP_NONCE_HEADER, error.nonce.encode("ascii")))
+    return ErrorResponse(status, headers, body if oauth else body + error.correlation_id.encode("ascii") + _END)
 
 
 class _Refusal(NamedTuple):
@@ -200,11 +205,16 @@ def _response(
     oauth: bool,  # noqa: FBT001 - passed on as it came
     vary: str,
 ) -> ErrorResponse:
+    """Make a response; the body of a problem ends where the UUID of its instance comes (RFC 9457 section 3.1.5)."""
     content = json.dumps(body).encode("ascii")
+    length = len(content)
+    if not oauth:
+        content = content[:-1] + _INSTANCE
+        length = len(content) + _LENGTH_OF_UUID + len(_END)
     headers = {
         **extra,
         "content-type": _JSON if oauth else _PROBLEM,
-        "content-length": str(len(content)),
+        "content-length": str(length),
         "cache-control": "no-store",
     }
     if vary:

@@ -6,6 +6,7 @@ References: RFC 6750 section 5.3, RFC 7662 section 4, RFC 8414 section 2
 from __future__ import annotations
 
 import ipaddress
+from functools import lru_cache
 from urllib.parse import SplitResult, urlsplit
 
 _NO_URL = frozenset(' "<>\\^`{|}')
@@ -38,6 +39,13 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+@lru_cache(128)
+def address_of(url: str) -> tuple[str, int]:
+    """Return the host and the port that a request to an acceptable URL goes to."""
+    parts = urlsplit(url)
+    return parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
 
 
 def _split(url: object) -> SplitResult | None:

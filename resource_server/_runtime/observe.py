@@ -4,10 +4,31 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Generic, TypeVar
 
 E = TypeVar("E")
 _LOGGER = logging.getLogger("resource_server")
+
+
+class Observers(Generic[E]):
+    """Several observers as one; none is in the way of another.
+
+    Args:
+        first: the one that is there from the beginning.
+    """
+
+    def __init__(self, first: Callable[[E], None]) -> None:
+        """Start with one."""
+        self._all: tuple[Callable[[E], None], ...] = (first,)
+
+    def __call__(self, event: E) -> None:
+        """Tell each."""
+        for observer in self._all:
+            notify(observer, event)
+
+    def add(self, observer: Callable[[E], None]) -> None:
+        """Tell one more from now on."""
+        self._all = (*self._all, observer)
 
 
 def notify(observer: Callable[[E], None], event: E) -> None:

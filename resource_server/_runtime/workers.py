@@ -10,6 +10,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from contextvars import copy_context
+from functools import partial
 from threading import Condition, Event, Thread
 from typing import Any, Final, TypeVar
 
@@ -44,7 +45,7 @@ class Workers:
         with self._changed:
             if len(self._line) >= self._longest:
                 return False
-            self._line.append(work)
+            self._line.append(partial(copy_context().run, work))
             if self._idle >= len(self._line):
                 self._changed.notify()
             elif self._threads < self._most:

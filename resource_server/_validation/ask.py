@@ -11,12 +11,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from http import HTTPStatus
 
-from resource_server._protocol.answers import retry_after
+from resource_server._protocol.answers import clock_skew, retry_after
 from resource_server._protocol.client_auth import ClientProof, authenticated
 from resource_server._protocol.messages import HTTPRequest, HTTPResponse, Unavailable
 from resource_server._validation.breaker import GONE, HANGS, LIMIT, ODD
 from resource_server._validation.flow import Flow, send, sleep
-from resource_server._validation.state import IssuerState
+from resource_server._validation.state import Asked, IssuerState
 
 FIRST_WAIT, LONGEST_WAIT = 0.1, 2.0
 """Seconds: the most to wait before the second attempt, and before any."""
@@ -58,16 +58,20 @@ def ask(
 def _send(
     state: IssuerState, request: HTTPRequest, asked_at: float, prove: Callable[[], ClientProof] | None
 ) -> Flow[HTTPResponse | Unavailable]:
-    breaker = state.breaker(request.endpoint)
+    breaker, place = state.breaker(request.endpoint), object()
+    state.in_flight.add(place)
     try:
         outcome = yield from send(request if prove is None else authenticated(request, prove()))
     except GeneratorExit:
         breaker.leave(asked_at)  # nobody waits for it any more
         raise
+    finally:
+        state.in_flight.discard(place)
     if isinstance(outcome, Unavailable) and outcome.fault == "crowd":
         breaker.leave(asked_at)
         return outcome
     now = state.clock.monotonic()
+    _tell(state, request, outcome, now - asked_at)
     cause, weight, pause = _judge(state, outcome, now - asked_at)
     if weight is None:
         breaker.leave(asked_at)
@@ -79,6 +83,12 @@ def _send(
         question = hash(request.body) if request.body else None
         breaker.fail(cause, weight, now, asked_at=asked_at, pause=pause, question=question)
     return outcome
+
+
+def _tell(state: IssuerState, request: HTTPRequest, outcome: HTTPResponse | Unavailable, took: float) -> None:
+    skew = None if isinstance(outcome, Unavailable) else clock_skew(outcome, state.clock.wall())
+    state.clock_skew = state.clock_skew if skew is None else skew
+    state.on_asked(Asked(request, outcome, took, skew))
 
 
 def _judge(

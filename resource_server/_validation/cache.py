@@ -39,6 +39,18 @@ class Entry(NamedTuple):
     verdict: Active | Inactive
 
 
+class Lookups:
+    """How often somebody wanted to know what is known of a token, and what was found."""
+
+    __slots__ = ("hits", "misses", "negative_hits")
+
+    def __init__(self) -> None:
+        """Start at nothing."""
+        self.hits = 0
+        self.negative_hits = 0
+        self.misses = 0
+
+
 class VerdictCache:
     """Two least-recently-used segments; safe for threads.
 
@@ -68,6 +80,7 @@ class VerdictCache:
         self._negative_ttl = negative_ttl
         self._stale_if_error = stale_if_error
         self._chance = chance
+        self.lookups = Lookups()
         self.lock = fork_safe_lock()
 
     def __len__(self) -> int:
@@ -75,24 +88,33 @@ class VerdictCache:
         return len(self._active) + len(self._inactive)
 
     def find(self, key: bytes, now: float) -> Entry | None:
-        """Return what is known and still served.
+        """Return what is known and still served, and count that somebody wanted to know.
 
         Args:
             key: the token's digest.
             now: monotonic seconds.
         """
-        entry: Entry | None
+        lookups = self.lookups
         with self.lock:
             try:
                 entry = self._active[key]
             except KeyError:
-                entry = self._inactive.get(key)
-        return entry if entry is not None and now < entry[1] else None
+                return self._find_inactive(key, now)
+            if now < entry[1]:
+                lookups.hits += 1
+                return entry
+            lookups.misses += 1
+        return None
 
     def get(self, key: bytes, now: float) -> Active | Inactive | None:
-        """Return the verdict that is known and still served."""
-        entry = self.find(key, now)
-        return None if entry is None else entry.verdict
+        """Return the verdict that is known and still served; counts nothing."""
+        with self.lock:
+            entry = self._active.get(key) or self._inactive.get(key)
+        return entry.verdict if entry is not None and now < entry.hard_end else None
+
+    def counts(self) -> tuple[int, int]:
+        """Count the good tokens and the bad ones, also the ones past their time."""
+        return len(self._active), len(self._inactive)
 
     def take_refresh(self, key: bytes, entry: Entry) -> bool:
         """Take the permission to find out about a token ahead of its end: it is given once for each answer."""
@@ -166,6 +188,14 @@ class VerdictCache:
         with self.lock:
             self._active.clear()
             self._inactive.clear()
+
+    def _find_inactive(self, key: bytes, now: float) -> Entry | None:
+        entry = self._inactive.get(key)
+        if entry is not None and now < entry.hard_end:
+            self.lookups.negative_hits += 1
+            return entry
+        self.lookups.misses += 1
+        return None
 
 
 class Tombstones:

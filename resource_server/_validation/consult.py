@@ -17,7 +17,7 @@ from resource_server._validation.flow import Flow, Recalled, Release, Remember, 
 from resource_server._validation.introspect import introspect
 from resource_server._validation.state import IssuerState
 from resource_server._validation.vault import Vault
-from resource_server._validation.verdict import Active, Inactive, Verdict
+from resource_server._validation.verdict import Active, Inactive, Verdict, told_by
 from resource_server.principal import Assurance, Principal
 
 CLAIM = 2.0
@@ -57,7 +57,7 @@ def consult(state: IssuerState, question: Question) -> Flow[Answer]:
     found = yield from _look(state, name, question)
     shared = None if found is None else _read(state, vault, found, name, question)
     if shared is not None:
-        return shared
+        return told_by("l2", shared)
     asked_at = state.clock.wall()
     answer = yield from _introspect(state, question)
     worth_sharing = _share(state, answer, asked_at)
@@ -88,7 +88,8 @@ def greet(vault: Vault) -> Flow[None]:
 
 
 def _introspect(state: IssuerState, question: Question) -> Flow[Answer]:
-    return introspect(state, question.token, question.jws, priority=question.priority, peer=question.peer)
+    answer = yield from introspect(state, question.token, question.jws, priority=question.priority, peer=question.peer)
+    return answer if isinstance(answer, str) else told_by("introspection", answer)
 
 
 def _look(state: IssuerState, name: bytes, question: Question) -> Flow[Recalled | None]:

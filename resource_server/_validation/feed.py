@@ -101,9 +101,10 @@ class Feed:
         clock: what time it is.
         memory: seconds for which a revocation matters at most.
         report: told that the log does not answer, and why; ``None`` when it does again.
+        on_heard: told of each revocation that is news, and how many seconds it was under way.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what it is made of, each by name
         self,
         vault: Vault,
         revocations: Revocations,
@@ -111,6 +112,7 @@ class Feed:
         clock: Clock,
         memory: float,
         report: Callable[[str | None], None],
+        on_heard: Callable[[float], None] = lambda _: None,
     ) -> None:
         """Start unconnected, with nothing to tell."""
         self.stream = vault.name("revocations", "")
@@ -120,6 +122,8 @@ class Feed:
         self._clock = clock
         self._memory = memory
         self._report = report
+        self._on_heard = on_heard
+        self._caught_up = False
         self._last_heard = -math.inf
         self._causes: dict[Literal["hear", "tell"], str | None] = {"hear": None, "tell": None}
 
@@ -161,6 +165,7 @@ class Feed:
                 if lost:
                     self._tell_again(lost)
                 wait, lost = LISTEN_FOR, None
+                self._caught_up = True
                 on_caught_up()
 
     def tell(self) -> Steps:
@@ -183,20 +188,28 @@ class Feed:
 
     def _write(self) -> Generator[Step, Any, Unavailable | None]:
         while batch := self.outbox.take(self._clock.monotonic()):
-            sealed = tuple(self._vault.seal(revocation.members(), name=self.stream) for revocation in batch)
+            sealed = tuple(map(self._seal, batch))
             failed = cast("Unavailable | None", (yield Append(sealed, self._memory)))
             if failed is not None:
                 self.outbox.put([revocation.place for revocation in batch], self._clock.monotonic())
                 return failed
         return None
 
+    def _seal(self, revocation: Revocation) -> bytes:
+        noted_at = self._revocations.noted_at(revocation.place, now=self._clock.monotonic(), wall=self._clock.wall())
+        return self._vault.seal({**revocation.members(), "noted_at": noted_at}, name=self.stream)
+
     def _accept(self, value: bytes) -> Place | None:
         """Note what one of us has written; whatever else stands in the log is nothing to us."""
-        members = self._vault.open(value, name=self.stream)
-        heard = None if members is None else read_revocation(members)
+        members = self._vault.open(value, name=self.stream) or {}
+        noted_at, wall = members.pop("noted_at", None), self._clock.wall()
+        heard = read_revocation(members)
         if heard is None:
             return None
-        self._revocations.add(heard, now=self._clock.monotonic(), wall=self._clock.wall())
+        is_news = self._revocations.add(heard, now=self._clock.monotonic(), wall=wall)
+        # What was there before us is no late news.
+        if is_news and self._caught_up and isinstance(noted_at, float):
+            self._on_heard(max(0.0, wall - noted_at))
         self.outbox.confirm(heard)
         return heard.place
 

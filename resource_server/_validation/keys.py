@@ -64,6 +64,11 @@ class KeyRing:
         """Monotonic seconds at which the keys at hand came; ``-inf`` for never."""
         return self._fetched_at
 
+    @property
+    def count(self) -> int:
+        """How many keys are at hand."""
+        return len(self._keys)
+
     def usable(self, now: float, max_age: float) -> bool:
         """Tell whether there are keys that may be trusted: fresh ones, or the last good ones up to a bound.
 

@@ -100,6 +100,17 @@ class Revocations:
         noted = self._noted.get(place)
         return None if noted is None else noted.revocation
 
+    def noted_at(self, place: Place, *, now: float, wall: float) -> float:
+        """Return the seconds since the epoch at which we learnt of one; of one that is forgotten, this moment.
+
+        Args:
+            place: what is revoked.
+            now: monotonic seconds.
+            wall: seconds since the epoch.
+        """
+        noted = self._noted.get(place)
+        return wall if noted is None else wall - (now - noted.at)
+
     def all(self) -> list[Revocation]:
         """Return all of them, to tell others."""
         with self.lock:

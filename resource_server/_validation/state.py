@@ -17,7 +17,7 @@ from resource_server._protocol.client_auth import ClientCredentials, Credentials
 from resource_server._protocol.demand import Demand
 from resource_server._protocol.jwe import Decryption
 from resource_server._protocol.jwt_access_token import JWTProfile
-from resource_server._protocol.messages import Unavailable
+from resource_server._protocol.messages import HTTPRequest, HTTPResponse, Unavailable
 from resource_server._protocol.metadata import Metadata
 from resource_server._protocol.shape import ANY_SHAPE, TokenShape
 from resource_server._validation.breaker import Breaker
@@ -112,6 +112,16 @@ Report = Callable[[str, Unavailable], None]
 """Told of every answer that could not be relied on: the endpoint, and what happened."""
 
 
+class Asked(NamedTuple):
+    """One question to the authorization server, and what came of it."""
+
+    request: HTTPRequest
+    outcome: HTTPResponse | Unavailable
+    seconds: float
+    clock_skew: float | None
+    """Seconds by which its clock is ahead of ours, where its answer tells the time."""
+
+
 class IssuerState:
     """Everything that is remembered about one issuer.
 
@@ -150,6 +160,12 @@ class IssuerState:
         self.host: Host | None = None
         self.other_policy: Callable[[Policy], Policy | None] = _none
         """Returns one with other credentials, to try them where those of a policy are refused."""
+        self.on_asked: Callable[[Asked], None] = _heedless
+        """Told of every question to the authorization server."""
+        self.in_flight: set[object] = set()
+        """What stands for each question that is not answered yet."""
+        self.clock_skew: float | None = None
+        """As the last answer has told it that tells the time."""
         self.own_token = OwnToken()
         self.exchanged = ExchangedTokens(_EXCHANGED)
         self.keys = KeyRing()
@@ -164,6 +180,10 @@ class IssuerState:
     def breaker(self, endpoint: str) -> Breaker:
         """Return the breaker of one endpoint."""
         return self._breakers[endpoint]
+
+    def breakers(self) -> dict[str, Breaker]:
+        """Return the breakers of all endpoints."""
+        return dict(self._breakers)
 
     def flight(self, name: str) -> tuple[str, str]:
         """Name a shared flow of this issuer's."""
@@ -192,6 +212,7 @@ class IssuerState:
 
     def _leave_to_parent(self) -> None:
         """Count on nothing that is under way: the threads that do it are not in a process that was forked off."""
+        self.in_flight.clear()
         for breaker in self._breakers.values():
             breaker.leave()
         self.keys.leave()
@@ -203,3 +224,7 @@ def _endpoints(policy: Policy) -> tuple[str | None, ...]:
 
 def _none(_: Policy) -> None:
     """Know of no other credentials."""
+
+
+def _heedless(_: Asked) -> None:
+    """Tell nobody."""

@@ -25,7 +25,7 @@ from resource_server._validation.grant import Tie
 from resource_server._validation.limiter import RATE_LIMITED
 from resource_server._validation.revocations import own_claims
 from resource_server._validation.state import IssuerState
-from resource_server._validation.verdict import Active, Inactive, Verdict
+from resource_server._validation.verdict import Active, Inactive, Verdict, told_by
 from resource_server._validation.verify_jwt import judge_content, judge_signature, keep_keys_warm, verify_jwt
 from resource_server.principal import Assurance, bind
 
@@ -64,7 +64,7 @@ def validate(state: IssuerState, presented: Presented) -> Flow[Verdict]:
         verdict = replace(verdict, name=name, asked_at=known_since, own=own)
         bind(verdict.principal, Tie(state, name, known_since, own))
         if state.revocations.condemns(verdict):
-            verdict = Inactive("revoked")
+            verdict = Inactive("revoked", verdict.source)
     elif isinstance(verdict, Inactive) or verdict.cause == RATE_LIMITED:
         regret(state, presented.token, peer=payer)
     now = clock.monotonic()
@@ -76,7 +76,7 @@ def _decide(state: IssuerState, presented: Presented, jws: JWS | None, name: str
     strategy = state.policy.strategy
     local: Verdict = Inactive("malformed")
     if strategy in {"jwks", "jwks_then_introspect"} and jws is not None:
-        local = yield from verify_jwt(state, jws)
+        local = told_by("jwks", (yield from verify_jwt(state, jws)))
         # A key that is not known here may be known there.
         if strategy == "jwks_then_introspect" and not _leaves_doubt(local):
             return _unless_buried(state, jws, local)
@@ -102,7 +102,7 @@ def _leaves_doubt(verdict: Verdict) -> bool:
 
 def _after_introspection(state: IssuerState, presented: Presented, jws: JWS, answer: Verdict | str) -> Flow[Verdict]:
     if isinstance(answer, str):  # unsupported_token_type: this server wants its JWTs verified locally
-        return _unless_buried(state, jws, (yield from verify_jwt(state, jws)))
+        return _unless_buried(state, jws, told_by("jwks", (yield from verify_jwt(state, jws))))
     return (yield from _fall_back(state, presented, jws, answer)) if isinstance(answer, Unavailable) else answer
 
 
@@ -113,9 +113,9 @@ def _fall_back(state: IssuerState, presented: Presented, jws: JWS, outage: Unava
     recent = _or_stale(state, presented, outage)
     if isinstance(recent, Active):
         return _unless_buried(state, jws, recent)
-    verdict = _unless_buried(state, jws, (yield from verify_jwt(state, jws)))
+    verdict = _unless_buried(state, jws, told_by("jwks", (yield from verify_jwt(state, jws))))
     if isinstance(verdict, Active):
-        return Active(verdict.principal, max_ttl=FALLBACK_TTL)
+        return Active(verdict.principal, max_ttl=FALLBACK_TTL, source=verdict.source)
     # Whatever else is said of it here (its key is unknown, it is no RFC 9068 token), the authorization server might
     # have said yes: that nobody can tell is the outage's doing, and is forgotten with it.
     return verdict if isinstance(verdict, Inactive) and verdict.reason in _CERTAIN else outage
@@ -135,7 +135,7 @@ def _or_stale(state: IssuerState, presented: Presented, answer: Verdict) -> Verd
     stale = state.cache.stale(presented.key, state.clock.monotonic())
     if stale is None or stale.principal.assurance is not Assurance.INTROSPECTED:
         return answer
-    return replace(stale, principal=replace(stale.principal, assurance=Assurance.STALE), max_ttl=0.0)
+    return replace(stale, principal=replace(stale.principal, assurance=Assurance.STALE), max_ttl=0.0, source="stale")
 
 
 def _bury(state: IssuerState, jws: JWS) -> None:
@@ -156,5 +156,6 @@ def _bury(state: IssuerState, jws: JWS) -> None:
 
 def _unless_buried(state: IssuerState, jws: JWS, verdict: Verdict) -> Verdict:
     """Replace a yes by the no that the authorization server has given earlier."""
-    buried = isinstance(verdict, Active) and is_buried(state, jws, verdict.principal)
-    return Inactive("inactive") if buried else verdict
+    if isinstance(verdict, Active) and is_buried(state, jws, verdict.principal):
+        return Inactive("inactive", verdict.source)
+    return verdict

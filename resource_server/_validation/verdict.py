@@ -6,11 +6,16 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Literal
 
 from resource_server._protocol.messages import Unavailable
 from resource_server.errors import Reason
 from resource_server.principal import Claims, Principal
+
+Source = Literal["introspection", "l2", "jwks", "stale", "none"]
+"""Who has told: the authorization server, the store that all workers share, the token's own signature, a recent answer
+that bridges an outage, or nobody."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +31,7 @@ class Active:
     """What names the token in all workers and in every spelling of its signature."""
     own: Claims | None = field(default=None, repr=False)
     """What a JWT says of itself beyond or against ``principal.claims``, as far as a revocation may name it."""
+    source: Source = field(default="none", compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +39,17 @@ class Inactive:
     """The token is not good. Nothing that happens later makes it so, but for a key that was not known yet."""
 
     reason: Reason
+    source: Source = field(default="none", compare=False)
 
 
 Verdict = Active | Inactive | Unavailable
 
-__all__ = ["Active", "Inactive", "Unavailable", "Verdict"]
+
+def told_by(source: Source, verdict: Verdict) -> Verdict:
+    """Note who has told a verdict, unless that is known already."""
+    if isinstance(verdict, Unavailable) or verdict.source != "none":
+        return verdict
+    return replace(verdict, source=source)
+
+
+__all__ = ["Active", "Inactive", "Source", "Unavailable", "Verdict", "told_by"]

@@ -15,11 +15,13 @@ from resource_server._protocol.messages import RequestParts
 from resource_server._validation.forks import fork_safe_lock
 from resource_server.blocking import BlockingResourceServer
 from resource_server.errors import ConfigurationError
+from resource_server.health import Probes
 from resource_server.principal import Principal
 from resource_server.requirements import Requirement
 from resource_server.server import ResourceServer
 
 SETTING = "RESOURCE_SERVER"
+PROBES = "RESOURCE_SERVER_PROBES"
 AnyServer = ResourceServer | BlockingResourceServer
 Server = TypeVar("Server", BlockingResourceServer, ResourceServer)
 _making = fork_safe_lock()
@@ -57,6 +59,15 @@ def any_server() -> AnyServer:
         ConfigurationError: the setting, or an option in it, is not acceptable.
     """
     return async_server() if isinstance(_value(), ResourceServer) else blocking_server()
+
+
+def asked_probes() -> Probes | None:
+    """Return where it is asked how the server is doing, if the setting says that anywhere.
+
+    Raises:
+        ConfigurationError: the setting is not acceptable.
+    """
+    return Probes.of(getattr(settings, PROBES, False))
 
 
 def authenticate(server: AnyServer, parts: RequestParts, requirement: Requirement) -> Principal:

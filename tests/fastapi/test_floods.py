@@ -55,7 +55,7 @@ async def test_too_many(accept: str, authorization_server: ScriptedAS) -> None:
     detail = "Too many unknown access tokens were sent"
     problem = {"type": "about:blank", "title": "Too Many Requests", "status": 429, "detail": detail}
     oauth = {"error": "temporarily_unavailable", "error_description": detail}
-    assert answer.json() == (problem if accept.endswith("problem+json") else oauth)
+    assert answer.unnamed().json() == (problem if accept.endswith("problem+json") else oauth)
     assert authorization_server.introspections == 2
 
 
@@ -63,7 +63,7 @@ async def test_as_a_401(authorization_server: ScriptedAS) -> None:
     """Where it is configured so, the answer is that of any bad token."""
     api = API(authorization_server, rate_limited_status=401)
     answers = [await api.send(f"guess-canary-{number}", MALLORY) for number in range(3)]
-    assert {answer.body for answer in answers} == {answers[0].body}
+    assert {answer.unnamed().body for answer in answers} == {answers[0].unnamed().body}
     for answer in answers:
         assert_refused(answer, 401, "invalid_token")
     assert authorization_server.introspections == 2

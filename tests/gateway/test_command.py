@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging.config
 import os
 import signal
 import socket
@@ -19,6 +20,7 @@ import pytest
 import uvicorn
 
 from resource_server import cli
+from resource_server.events import JSONFormatter
 from tests.gateway.door import forwarded
 from tests.support.jwt import signing_key
 from tests.support.live import end
@@ -82,6 +84,17 @@ def test_the_environment(served: list[dict[str, Any]]) -> None:
     assert not Path(found["environment"]["PROMETHEUS_MULTIPROC_DIR"]).exists()
 
 
+def test_the_format_of_the_log(served: list[dict[str, Any]]) -> None:
+    """The log is text for people, or JSON for programs, that of the server too."""
+    assert ended() == 0
+    os.environ[f"{PREFIX}LOG_FORMAT"] = "json"
+    assert ended() == 0
+    for found, kind in zip(served, (logging.Formatter, JSONFormatter), strict=True):
+        configured = logging.config.DictConfigurator(found["log_config"])
+        formatter = configured.configure_formatter(found["log_config"]["formatters"]["line"])
+        assert type(formatter) is kind
+
+
 def test_a_key_that_nobody_else_has(
     served: list[dict[str, Any]], capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
@@ -100,6 +113,7 @@ def test_a_key_that_nobody_else_has(
     ("arguments", "message"),
     [
         (["--credential", "drop"], "credential must be one of"),
+        (["--log-format", "xml"], "log_format must be one of text, json (got 'xml')"),
         (["--policy", "/nowhere/policy.toml"], "cannot be read"),
         (["--credential", "replace", "--workers", "2"], "credential 'replace' needs internal_issuer"),
         (

@@ -16,6 +16,7 @@ from tests.gateway.door import ENDPOINTS, STRANGER, Door, forwarded, identity, i
 from tests.support.answer import Answer
 from tests.support.asgi import handshake
 from tests.support.headers import bearer_params
+from tests.support.instance import instance_in, without_instance
 
 pytestmark = pytest.mark.anyio
 
@@ -23,11 +24,11 @@ pytestmark = pytest.mark.anyio
 def meant(answer: Answer) -> tuple[int, Any]:
     """Return the status and the body that are meant, whoever passes them on."""
     if answer.header("x-error-status") is None:
-        return answer.status, json.loads(answer.body) if answer.body else None
+        return answer.status, json.loads(without_instance(answer.body)) if answer.body else None
     assert answer.body == b""
     assert answer.header("content-length") == "0"
     status, body = answer.header("x-error-status") or "200", answer.header("x-error-body")
-    return int(status), json.loads(body) if body else None
+    return int(status), json.loads(without_instance(body.encode("ascii"))) if body else None
 
 
 @pytest.mark.attack("A-FA-1")
@@ -96,6 +97,15 @@ async def test_what_nginx_cannot_pass_on() -> None:
     plain = await door.ask("/auth", headers=[(b"authorization", b"Bearer a b")])
     assert plain.status == 400
     assert meant(plain)[1] == meant(malformed)[1]
+
+
+async def test_the_name_of_a_refusal() -> None:
+    """What names a refusal is in the body that nginx replays, and in no other field."""
+    door = Door()
+    answer = await door.ask("/auth/nginx")
+    named = instance_in((answer.header("x-error-body") or "").encode("ascii"))
+    assert named is not None
+    assert [name for name, value in answer.headers if named in value] == ["x-error-body"]
 
 
 @pytest.mark.parametrize("path", ENDPOINTS[:2])

@@ -8,7 +8,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from resource_server._gateway.metrics import Metrics
-from resource_server.events import StoreAvailable
+from resource_server.events import AuthorizationServerAsked, StoreAvailable
 from tests.gateway.door import Door
 
 pytestmark = pytest.mark.anyio
@@ -48,16 +48,18 @@ async def test_what_is_counted() -> None:
         ("nginx", "503"): 1,
     }
     assert told["resource_server_check_seconds_count", ("nginx",)] == 6
-    assert told["resource_server_validations_total", ("introspected", "active")] == 1
-    assert told["resource_server_validations_total", ("", "inactive")] == 1
-    assert told["resource_server_validation_seconds_count", ()] == 3
-    assert told["resource_server_refusals_total", ("inactive",)] == 1
-    assert told["resource_server_refusals_total", ("no_token",)] == 1
-    assert told["resource_server_refusals_total", ("unavailable",)] == 1
-    assert told["resource_server_faults_total", ("introspection", "outage")] == 1
-    assert told["resource_server_faults_total", ("forward_auth", "configuration")] == 1
+    issuer = door.mock_as.issuer
+    assert told["resource_server_validations_total", ("introspected", issuer, "active", "introspection")] == 1
+    assert told["resource_server_validations_total", ("", issuer, "inactive", "introspection")] == 1
+    assert told["resource_server_validation_seconds_count", (issuer, "introspection")] == 2
+    assert told["resource_server_validation_seconds_count", (issuer, "none")] == 1
+    assert told["resource_server_refusals_total", (issuer, "inactive", "401")] == 1
+    assert told["resource_server_refusals_total", (issuer, "no_token", "401")] == 1
+    assert told["resource_server_refusals_total", (issuer, "unavailable", "503")] == 1
+    assert told["resource_server_faults_total", ("status_500", "introspection", issuer, "outage")] == 1
+    assert told["resource_server_lookups_total", (issuer, "hit")] == 2
     assert "canary" not in text
-    assert len(door.events) == 8
+    assert len([event for event in door.events if not isinstance(event, AuthorizationServerAsked)]) == 8
 
 
 async def test_other_events_are_handed_on() -> None:

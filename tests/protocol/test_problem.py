@@ -27,6 +27,7 @@ from resource_server._protocol.grammar import is_error_text
 from resource_server._protocol.problem import ErrorResponse, ErrorStyle, render_error
 from resource_server.errors import Reason
 from tests.support.headers import bearer_params
+from tests.support.instance import instance_in, without_instance
 
 STYLE = ErrorStyle()
 VERBOSE = ErrorStyle(verbose=True)
@@ -57,8 +58,13 @@ def headers(response: ErrorResponse) -> dict[str, str]:
 def body(response: ErrorResponse) -> dict[str, Any]:
     """Read the body, whose length and type the header states."""
     assert headers(response)["content-length"] == str(len(response.body))
-    members: dict[str, Any] = json.loads(response.body)
+    members: dict[str, Any] = json.loads(without_instance(response.body))
     return members
+
+
+def told(response: ErrorResponse) -> ErrorResponse:
+    """Return what a response tells, which is all of it but the name of this one refusal."""
+    return response._replace(body=without_instance(response.body))
 
 
 @EVERY_REFUSAL
@@ -152,7 +158,7 @@ def test_never_stored(error: BearerTokenError | VerificationUnavailable, accept:
 @EVERY_FORMAT
 def test_reasons_are_not_told(accept: bytes) -> None:
     """RFC 9457 §4: one answer for every bad token: why it is bad helps whoever tries out stolen ones."""
-    assert len({render_error(InvalidToken(reason), STYLE, accept=accept) for reason in REASONS}) == 1
+    assert len({told(render_error(InvalidToken(reason), STYLE, accept=accept)) for reason in REASONS}) == 1
 
 
 @pytest.mark.attack("A-H-3", "A-H-2")
@@ -331,3 +337,28 @@ def test_what_a_script_may_read() -> None:
 def test_nonce() -> None:
     """RFC 9449 §9: the nonce that a proof needs stands in the field DPoP-Nonce."""
     assert headers(render_error(UseDPoPNonce("proof_nonce", nonce="n-1"), STYLE))["dpop-nonce"] == "n-1"
+
+
+@pytest.mark.attack("A-H-2", "A-H-4")
+@pytest.mark.parametrize("error", [*REFUSALS, VerificationUnavailable(1), UseDPoPNonce(nonce="n")], ids=repr)
+def test_instance(error: BearerTokenError | VerificationUnavailable) -> None:
+    """RFC 9457 §3.1.5: a problem names this one refusal, by the exception's random UUID, however often it is sent."""
+    first, again = (render_error(error, STYLE) for _ in range(2))
+    assert first == again
+    assert instance_in(first.body) == error.correlation_id
+    assert error.correlation_id not in repr(first.headers)
+
+
+@EVERY_REFUSAL
+def test_instance_of_each(error: BearerTokenError) -> None:
+    """Two refusals for the same cause differ in what names them, and in nothing else."""
+    other = type(error)(error.reason, scope=error.scope)
+    first, second = render_error(error, STYLE), render_error(other, STYLE)
+    assert told(first) == told(second)
+    assert instance_in(first.body) != instance_in(second.body)
+
+
+@pytest.mark.parametrize("error", [*REFUSALS, VerificationUnavailable(1)], ids=repr)
+def test_no_instance_in_the_oauth_form(error: BearerTokenError | VerificationUnavailable) -> None:
+    """RFC 6749 §5.2: the OAuth form has no member for it."""
+    assert instance_in(render_error(error, ErrorStyle(format="oauth")).body) is None

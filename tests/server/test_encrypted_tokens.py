@@ -61,6 +61,6 @@ async def test_one_refusal_for_all(mock: MockAS, head: dict[str, Any], defect: A
     token = mock.token(scope="read", **({"defect": defect} if defect else {})).value
     refused = await server.send(token=encrypt(token, KEY, head=head))
     assert refused.status == 401
-    assert refused.body == plain.body
+    assert refused.unnamed().body == plain.unnamed().body
     assert refused.all("www-authenticate") == plain.all("www-authenticate")
     assert len([event for event in server.events if isinstance(event, RequestRefused)]) == 2

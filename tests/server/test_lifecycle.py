@@ -15,6 +15,7 @@ from tests.support.jwt import ISSUER, REMOVED, access_token, signing_key
 from tests.support.origin import Gate, Origin, publishes, says, says_yes
 from tests.support.play import INTROSPECTION, JWKS, OPTIONS, SECRET, Time, active_members, options
 from tests.support.stage import Stage, bearer
+from tests.support.told import noting
 
 pytestmark = pytest.mark.anyio
 
@@ -66,7 +67,7 @@ async def test_start_survives_an_outage() -> None:
     """An authorization server that is down when we start is reported, and found when it is back."""
     origin = Origin()
     told: list[object] = []
-    server = ResourceServer(transport=origin, clock=Time().clock, observer=told.append, **WITHOUT_ENDPOINTS)
+    server = ResourceServer(transport=origin, clock=Time().clock, observer=noting(told), **WITHOUT_ENDPOINTS)
     origin.replies["oauth-authorization-server"] = says(503)
     await server.start()
     assert {type(event) for event in told} == {AuthorizationServerUnavailable}
@@ -169,7 +170,7 @@ async def test_from_env(monkeypatch: pytest.MonkeyPatch) -> None:
     told: list[object] = []
     origin = Origin(introspect=says(401))
     server = ResourceServer.from_env(
-        transport=origin, clock=Time().clock, observer=told.append, env_file=None, strategy="introspect"
+        transport=origin, clock=Time().clock, observer=noting(told), env_file=None, strategy="introspect"
     )
     assert (server.settings.cache_ttl, server.settings.strategy) == (7.5, "introspect")
     with pytest.raises(Exception, match="invalid_token"):

@@ -14,6 +14,7 @@ from tests.support.jwt import ISSUER, REMOVED, access_token, signing_key
 from tests.support.origin import Gate, Origin, Reply, fails, publishes, says, says_yes
 from tests.support.play import INTROSPECTION, JWKS, Time, options
 from tests.support.stage import bearer
+from tests.support.told import noting
 
 pytestmark = pytest.mark.anyio
 
@@ -40,7 +41,7 @@ class Start:
         self.origin, self.time = Origin(), Time()
         self.told: list[object] = []
         found = options(introspection_endpoint=REMOVED, jwks_uri=REMOVED, **changes)
-        self.server = ResourceServer(transport=self.origin, clock=self.time.clock, observer=self.told.append, **found)
+        self.server = ResourceServer(transport=self.origin, clock=self.time.clock, observer=noting(self.told), **found)
 
     def come_up(self) -> None:
         """Let the authorization server answer."""

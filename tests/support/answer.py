@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import httpx
+
+from tests.support.instance import without_instance
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +34,10 @@ class Answer:
     def json(self) -> Any:
         """Return the body parsed."""
         return json.loads(self.body)
+
+    def unnamed(self) -> Answer:
+        """Return it without what names the refusal, which is another one each time."""
+        return replace(self, body=without_instance(self.body))
 
     @classmethod
     def of(cls, response: httpx.Response) -> Answer:

@@ -11,6 +11,7 @@ from resource_server.fastapi import install, require
 from tests.support.answer import Answer
 from tests.support.asgi import RawHeaders, call
 from tests.support.promises import CLIENT_SECRET, PRESENTED, assert_promises
+from tests.support.told import noting
 
 RS = Client(id="rs", secret=CLIENT_SECRET, introspect=True, auth_methods=("client_secret_basic", "client_secret_post"))
 """The resource server as the authorization server knows it, with a secret that can be looked for."""
@@ -69,7 +70,7 @@ class API:
             "client_secret": secret,
             "transport": mock_as.transport(),
             "clock": Clock(wall=mock_as.clock.now, monotonic=mock_as.clock.now),
-            "observer": self.events.append,
+            "observer": noting(self.events),
             "retries": 0,  # a fault that is to be met once is met once
         }
         self.server = ResourceServer(**(defaults | options))

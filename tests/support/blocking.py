@@ -13,6 +13,7 @@ import httpx
 from resource_server import BlockingResourceServer
 from resource_server import Event as ServerEvent
 from tests.support.play import Time, options
+from tests.support.told import noting
 
 T = TypeVar("T")
 Reply = Callable[[httpx.Request], Any]
@@ -122,7 +123,7 @@ class BlockingStage:
         self.time = Time()
         self.events: list[ServerEvent] = []
         self.server = BlockingResourceServer(
-            transport=self.origin, clock=self.time.clock, observer=self.events.append, **options(**(changes or {}))
+            transport=self.origin, clock=self.time.clock, observer=noting(self.events), **options(**(changes or {}))
         )
 
 

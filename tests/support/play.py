@@ -19,6 +19,7 @@ from resource_server._validation.state import IssuerState
 from resource_server._validation.validate import Presented, validate
 from resource_server._validation.verdict import Verdict
 from tests.support.jwt import AUDIENCE, ISSUER, NOW, REMOVED, SigningKey, encoded, jwks
+from tests.support.told import noting
 
 INTROSPECTION = "https://as.example.com/introspect"
 JWKS = "https://as.example.com/jwks"
@@ -174,7 +175,7 @@ class World:
         """Begin with nothing known."""
         self.time = Time()
         self.events: list[Event] = []
-        self.server = ResourceServer(clock=self.time.clock, observer=self.events.append, **options(**changes))
+        self.server = ResourceServer(clock=self.time.clock, observer=noting(self.events), **options(**changes))
         self.background: list[Hashable] = []
         self.requests: list[HTTPRequest] = []
 

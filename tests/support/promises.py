@@ -15,6 +15,7 @@ import pytest
 
 from tests.support.answer import Answer
 from tests.support.headers import bearer_params
+from tests.support.instance import instance_in
 
 CLIENT_SECRET = "client-secret-canary"
 PRESENTED: set[str] = set()
@@ -123,7 +124,8 @@ def _assert_body(answer: Answer, fields: list[tuple[str, str]], error: str | Non
     assert int(headers["content-length"]) == len(answer.body)
     body: dict[str, Any] = json.loads(answer.body)
     if headers["content-type"] == _PROBLEM:
-        assert set(body) <= {"type", "title", "status", "detail", "error", "scope"}
+        assert set(body) <= {"type", "title", "status", "detail", "error", "scope", "instance"}
+        assert instance_in(answer.body)
         assert (body["type"], body["title"]) == ("about:blank", HTTPStatus(answer.status).phrase)
         assert body["status"] == answer.status
         assert body.get("error") == error

@@ -7,6 +7,7 @@ from typing import Any
 from resource_server import Event, RequestParts, ResourceServer
 from tests.support.origin import Origin, Reply
 from tests.support.play import Time, options
+from tests.support.told import noting
 
 
 class Stage:
@@ -23,7 +24,7 @@ class Stage:
         self.time = Time()
         self.events: list[Event] = []
         self.server = ResourceServer(
-            transport=self.origin, clock=self.time.clock, observer=self.events.append, **options(**(changes or {}))
+            transport=self.origin, clock=self.time.clock, observer=noting(self.events), **options(**(changes or {}))
         )
 
 

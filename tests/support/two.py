@@ -12,6 +12,7 @@ from tests.support.jwt import AUDIENCE, REMOVED, SigningKey, access_token
 from tests.support.origin import Origin
 from tests.support.play import SECRET, Time
 from tests.support.stage import bearer
+from tests.support.told import noting
 
 ONE, OTHER = "https://one.example.com", "https://other.example.com"
 SHARED: dict[str, Any] = {"audience": AUDIENCE, "client_id": "rs", "client_secret": SECRET, "retries": 0}
@@ -64,7 +65,7 @@ class Two:
             authorization_servers=[unit(ONE, **(one or {})), unit(OTHER, **({"token_format": "jwt"} | (other or {})))],
             transport=ByHost({"one.example.com": self.one, "other.example.com": self.other}),
             clock=clock or self.time.clock,
-            observer=self.events.append,
+            observer=noting(self.events),
             **said,
         )
 

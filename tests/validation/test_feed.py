@@ -68,10 +68,14 @@ class Worker:
         self.log = log
         self.reports: list[str | None] = []
         self.reached_the_end = 0
+        self.lags: list[float] = []
         self.revocations = Revocations(size)
         clock = Clock(lambda: self.time.wall, lambda: self.time.monotonic, lambda: chance)
         vault = Vault(secret, ("issuer",))
-        self.feed = Feed(vault, self.revocations, clock=clock, memory=60.0, report=self.reports.append)
+        self.vault = vault
+        self.feed = Feed(
+            vault, self.revocations, clock=clock, memory=60.0, report=self.reports.append, on_heard=self.lags.append
+        )
         self._hearing, self._telling = self.feed.hear(self._note_the_end), self.feed.tell()
         self._outcomes: dict[Any, Any] = {}
 
@@ -117,6 +121,54 @@ def test_what_one_tells_the_others_hear() -> None:
     assert second.known == {"alice"}
     assert (len(first.feed.outbox), len(second.feed.outbox), len(log.entries)) == (0, 0, 1)
     assert first.tell() == Pause(float("inf"), wakeable=True)
+
+
+def test_how_long_it_was_under_way() -> None:
+    """A worker that listens is told how old news is: from the moment at which another one has learnt of it."""
+    log = SharedLog()
+    first, second = Worker(log), Worker(log)
+    second.hear()
+    first.note(revocation())
+    for worker in (first, second):
+        worker.time.advance(2.5)
+    first.tell()
+    second.hear()
+    second.hear()
+    first.hear(2)
+    assert (first.lags, second.lags) == ([], [2.5])
+
+
+def test_a_clock_that_is_ahead_makes_no_news_of_tomorrow() -> None:
+    """Where the other worker's clock is ahead, what it tells was under way for no time at all."""
+    log = SharedLog()
+    first, second = Worker(log), Worker(log)
+    second.hear()
+    first.time.advance(7.0)
+    first.note(revocation())
+    first.tell()
+    second.hear(2)
+    assert second.lags == [0.0]
+
+
+def test_what_was_there_before_is_no_late_news() -> None:
+    """A worker that starts reads what is there, which was under way to nobody."""
+    log = SharedLog()
+    first, late = Worker(log), Worker(log)
+    first.note(revocation())
+    first.tell()
+    late.time.advance(600.0)
+    late.hear(2)
+    assert (late.known, late.lags) == ({"alice"}, [])
+
+
+def test_a_message_that_does_not_say_how_old_it_is() -> None:
+    """A revocation without the moment at which somebody learnt of it is heard all the same."""
+    log = SharedLog()
+    worker = Worker(log)
+    worker.hear()
+    log.entries.append((next(log.number), worker.vault.seal(revocation().members(), name=worker.feed.stream)))
+    worker.hear(2)
+    assert (worker.known, worker.lags) == ({"alice"}, [])
 
 
 def test_who_comes_late_reads_from_the_beginning() -> None:

@@ -112,6 +112,14 @@ def test_keys(mock_as_server: MockAS) -> None:
     assert staged not in {key["kid"] for key in mock_as_server.keys.jwks()["keys"]}
 
 
+def test_key_that_begins_with_a_minus(mock_as_server: MockAS) -> None:
+    """One thumbprint in 64 looks like an option, and is none: the server is asked for it."""
+    status, _, log = run("keys", "publish", "-sixty-four")
+    assert status != 0
+    assert "No such option" not in log
+    assert mock_as_server.keys.jwks()["keys"]
+
+
 @pytest.mark.parametrize(
     ("move", "offset"), [("+1h", 3600), ("-30s", -30), ("+1d12h", 129600), ("+90", 90), ("+1.5m", 90)]
 )
