@@ -3,13 +3,13 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
 
-from resource_server.cli import demo, forward_auth
+from resource_server.cli import conformance, demo, doctor, explain, forward_auth, inspect, snippets
 from resource_server.cli.shared import need
 
 if TYPE_CHECKING:
     from typer import Typer
 
-_COMMANDS = (demo, forward_auth)
+_COMMANDS = (demo, doctor, inspect, explain, snippets, conformance, forward_auth)
 """Each has ``add(app)``, which makes its commands known; in the order in which help lists them."""
 
 

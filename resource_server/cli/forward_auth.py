@@ -16,6 +16,10 @@ if TYPE_CHECKING:
 
 _GRACE = 10
 """Seconds for what is under way when the gateway is told to end."""
+_FORMATS = {
+    "text": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"},
+    "json": {"()": "resource_server.events.JSONFormatter"},
+}
 _SIGNING_KEYS = PREFIX + "SIGNING_KEYS"
 
 
@@ -43,6 +47,9 @@ def add(app: "Typer") -> None:
         ] = "",
         internal_issuer: Annotated[str, option("internal-issuer", "The issuer of internal tokens.")] = "",
         internal_audience: Annotated[str, option("internal-audience", "The audience of internal tokens.")] = "",
+        log_format: Annotated[
+            str, option("log-format", "How the log is written: text, or json for programs.")
+        ] = "text",
     ) -> None:
         """Judge requests for nginx, Traefik, Caddy or Envoy; the server's options are RESOURCE_SERVER_*."""
         need("forward-auth", "the gateway")
@@ -55,10 +62,10 @@ def add(app: "Typer") -> None:
             "internal_audience": internal_audience,
         }
         os.environ.update({PREFIX + name.upper(): value for name, value in said.items()})
-        raise typer.Exit(run_gateway(host=host, port=port, uds=uds or None, workers=workers))
+        raise typer.Exit(run_gateway(host=host, port=port, uds=uds or None, workers=workers, log_format=log_format))
 
 
-def run_gateway(*, host: str, port: int, uds: str | None, workers: int) -> int:
+def run_gateway(*, host: str, port: int, uds: str | None, workers: int, log_format: str = "text") -> int:
     """Serve the gateway, with the options in the environment, until a signal ends it.
 
     Args:
@@ -66,6 +73,7 @@ def run_gateway(*, host: str, port: int, uds: str | None, workers: int) -> int:
         port: the port; 0 for any that is free.
         uds: the path of a Unix socket to listen at instead.
         workers: how many processes.
+        log_format: how the log is written, ``text`` or ``json``.
 
     Returns:
         The exit status: 2 where the options are not acceptable.
@@ -75,6 +83,7 @@ def run_gateway(*, host: str, port: int, uds: str | None, workers: int) -> int:
     several = workers > 1
     try:
         _judge_gateway(several=several)
+        log_config = _logging(log_format)
     except ConfigurationError as error:
         sys.stderr.write(f"resource-server forward-auth: {error}\n")
         return NOT_BEGUN
@@ -96,7 +105,7 @@ def run_gateway(*, host: str, port: int, uds: str | None, workers: int) -> int:
             access_log=False,
             server_header=False,
             date_header=False,
-            log_config=_logging(),
+            log_config=log_config,
             timeout_graceful_shutdown=_GRACE,
         )
     return FINE
@@ -113,13 +122,15 @@ def _judge_gateway(*, several: bool) -> None:
     sys.stderr.write("resource-server forward-auth: internal tokens have a key that was made now; no replica has it\n")
 
 
-def _logging() -> dict[str, Any]:
+def _logging(log_format: str) -> dict[str, Any]:
     """Log what somebody must know: neither each handshake nor each malformed request, which callers decide about."""
+    if log_format not in _FORMATS:
+        raise ConfigurationError(f"log_format must be one of {', '.join(_FORMATS)} (got {log_format!r})")
     handler = {"class": "logging.StreamHandler", "formatter": "line"}
     return {
         "version": 1,
         "disable_existing_loggers": False,
-        "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
+        "formatters": {"line": _FORMATS[log_format]},
         "handlers": {"stderr": handler},
         "loggers": {
             "resource_server": {"handlers": ["stderr"], "level": "INFO"},

@@ -6,7 +6,7 @@ command runs: before that, whoever lacks them is told what to install.
 
 import json
 import sys
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
@@ -19,6 +19,7 @@ FINE, UNEXPECTED, NOT_BEGUN, INTERRUPTED = 0, 1, 2, 130
 EXTRAS: dict[str, dict[str, tuple[str, ...]]] = {
     "": {"cli": ("rich", "typer")},
     "demo": {"fastapi": ("fastapi",), "mock": ("authlib", "uvicorn")},
+    "conformance": {"mock": ("authlib", "uvicorn")},
     "forward-auth": {"gateway": ("httptools", "prometheus_client", "uvicorn")},
 }
 """What each command needs beyond the library, and what every one needs."""
@@ -71,9 +72,13 @@ def print_json(value: Any) -> None:  # noqa: ANN401 - whatever JSON can say
 
 
 @contextmanager
-def busy(what: str) -> Generator[None]:
-    """Show that something is under way, on the standard error output, where that is a terminal."""
+def busy(what: str) -> Generator[Callable[[str], None]]:
+    """Show that something is under way, on the standard error output, where that is a terminal.
+
+    Yields:
+        What says something else from then on.
+    """
     from rich.console import Console  # noqa: PLC0415 - comes with an extra
 
-    with Console(stderr=True).status(what):
-        yield
+    with Console(stderr=True).status(what) as status:
+        yield status.update
