@@ -1,0 +1,149 @@
+"""What the suite starts, waits for and ends; and what it says where that does not work."""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import socket
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from resource_server.conformance import processes, run
+from resource_server.conformance.authorization_server import AuthorizationServer
+from resource_server.conformance.errors import SuiteError
+from resource_server.conformance.processes import mock_authorization_server, started, variables
+from resource_server.conformance.run import Plan, open_stand
+from resource_server.conformance.target import AUDIENCE, Target, read_target
+from resource_server.conformance.wire import Connection
+from tests.conformance_suite.small_server import SmallServer
+from tests.conformance_suite.stands import served
+from tests.support.live import PATIENCE
+
+SERVE = """
+import http.server, json, os, sys, pathlib, subprocess
+child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+pathlib.Path("told.json").write_text(json.dumps({"environment": dict(os.environ), "pids": [os.getpid(), child.pid]}))
+http.server.HTTPServer(("127.0.0.1", int(sys.argv[1])), http.server.BaseHTTPRequestHandler).serve_forever()
+"""
+
+
+def described(folder: Path, *words: str, **members: Any) -> Target:
+    """Describe a target with a command."""
+    return read_target({"target": {"start": ["{python}", *words], **members}, "routes": {"read": "/"}}, folder)
+
+
+class Watched:
+    """The processes that a target has told of, watched until they end."""
+
+    def __init__(self, folder: Path) -> None:
+        self.environment, pids = json.loads((folder / "told.json").read_text()).values()
+        self._processes = [os.pidfd_open(pid) for pid in pids]
+
+    def ended(self) -> bool:
+        """Wait until all have ended, and tell whether they have."""
+        try:
+            return all(select.select([process], [], [], PATIENCE)[0] for process in self._processes)
+        finally:
+            for process in self._processes:
+                os.close(process)
+
+
+def test_a_target_is_started_with_what_it_must_know_and_ended_with_all_it_has_started(
+    tmp_path: Path, issuer: str
+) -> None:
+    """The environment says whom to trust; at the end none of its processes is left."""
+    (tmp_path / "serve.py").write_text(SERVE)
+    target = described(tmp_path, "serve.py", "{port}", environment={"MORE": "at {port}"})
+    server = AuthorizationServer(issuer)
+    with started(target, server) as ready:
+        port = ready.url.rpartition(":")[2]
+        watched = Watched(tmp_path)
+    expected = variables(server, AUDIENCE, int(port)) | {"MORE": f"at {port}"}
+    assert {name: watched.environment[name] for name in expected} == expected
+    assert expected["RESOURCE_SERVER_ISSUER"] == expected["ISSUER"] == issuer
+    assert watched.ended()
+
+
+def test_a_target_that_ends_is_told_with_what_it_has_printed(tmp_path: Path, issuer: str) -> None:
+    """Its own words say best what is wrong with it."""
+    target = described(tmp_path, "-c", "raise SystemExit('no such setting')")
+    with (
+        pytest.raises(SuiteError, match=r"does not answer at .*no such setting"),
+        started(target, AuthorizationServer(issuer)),
+    ):
+        pass
+
+
+def test_a_target_that_never_serves_is_given_up(tmp_path: Path, issuer: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """So is one that was said to run, and does not."""
+    monkeypatch.setattr(processes, "_PATIENCE", 0.1)
+    target = described(tmp_path, "-c", "import time; time.sleep(60)")
+    server = AuthorizationServer(issuer)
+    for one in (target, replace(target, start=())):
+        with pytest.raises(SuiteError, match="does not answer"), started(one, server):
+            pass
+
+
+def test_a_command_that_does_not_exist_is_told(tmp_path: Path, issuer: str) -> None:
+    """Its name is in the message."""
+    target = replace(described(tmp_path), start=("no-such-command-anywhere",))
+    with (
+        pytest.raises(SuiteError, match="no-such-command-anywhere cannot be started"),
+        started(target, AuthorizationServer(issuer)),
+    ):
+        pass
+
+
+def test_a_process_that_does_not_want_to_end_is_killed(
+    tmp_path: Path, issuer: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After a while it is asked no more."""
+    monkeypatch.setattr(processes, "_GRACE", 0.1)
+    (tmp_path / "serve.py").write_text("import signal\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\n" + SERVE)
+    with started(described(tmp_path, "serve.py", "{port}"), AuthorizationServer(issuer)):
+        watched = Watched(tmp_path)
+    assert watched.ended()
+
+
+def test_the_mock_is_started_at_the_port_that_is_asked_for() -> None:
+    """Servers that run already can be configured for it."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    with mock_authorization_server("https://orders.example.test", port) as server:
+        assert server.url == f"http://127.0.0.1:{port}"
+        assert server.endpoints()["issuer"] == server.url
+
+
+def test_a_mock_that_does_not_start_is_told() -> None:
+    """A port that is taken is named by the mock itself."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+        with (
+            pytest.raises(SuiteError, match="authorization server does not start"),
+            mock_authorization_server(AUDIENCE, port),
+        ):
+            pass
+
+
+def test_what_is_no_mock_is_told(issuer: str) -> None:
+    """An answer that is none of the control plane's ends the suite."""
+    with pytest.raises(SuiteError, match="answered GET /version: 404"):
+        AuthorizationServer(f"{issuer}/nowhere").endpoints()
+
+
+def test_a_target_that_lets_nobody_in_is_not_judged(issuer: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All refusals would be right, and would say nothing."""
+    monkeypatch.setattr(run, "_FIRST", 0.1)
+    with served(SmallServer, issuer, routes={"read": "/things"}) as target:
+        plan = Plan(target, issuer)
+        with pytest.raises(SuiteError, match="lets no good token in; it answers 403"), open_stand(plan):
+            pass
+
+
+def test_an_answer_that_is_no_http_is_no_answer() -> None:
+    """A connection that ends, or that says something else, is told as such."""
+    assert Connection("http://127.0.0.1:1").send("GET", "/").text == "no response (ConnectionRefusedError)"
