@@ -1,0 +1,1 @@
+"""Ourselves and others, side by side: the same requests, the same authorization server, one process each."""
