@@ -5,7 +5,7 @@ SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo example test lint bench docs clean
+.PHONY: help demo example test lint bench bench-compare docs dist clean
 
 PYTHON ?= python3
 export PYTHON
@@ -17,7 +17,7 @@ export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 export NO_MKDOCS_2_WARNING := 1
 
 help: ## Show this list
-	@sed -n 's/^\([a-z]*\):[^#]*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 8
+	@sed -n 's/^\([a-z-]*\):[^#]*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
 
 demo: .venv/.demo ## Show the whole story in one terminal: tokens issued, accepted, refused, revoked
 	@$(BIN)/resource-server demo
@@ -40,8 +40,14 @@ lint: .venv/.dev ## Judge the sources: ruff, its formatter, mypy, pyright and th
 bench: .venv/.dev ## Measure what judging a request costs; with ARGS=chaos something else (ARGS=--help lists it)
 	$(BIN)/python -m benchmarks $(ARGS)
 
+bench-compare: .venv/.dev ## Measure us beside the peers that scripts.peers has installed, and write docs/benchmarks.md
+	$(BIN)/python -m benchmarks compare $(ARGS)
+
 docs: .venv/.dev ## Build the documentation into site/, strictly
 	$(BIN)/mkdocs build --strict
+
+dist: ## Build what a release consists of into dist/: sdist, wheel, and a list of every part
+	scripts/dist
 
 clean: ## Remove everything that these commands made, .venv included
 	rm -rf .venv build dist site .coverage .coverage.* .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache

@@ -24,6 +24,8 @@ from mock_as.journal import ENDPOINTS
 from mock_as.profiles import PROFILES
 from resource_server._sources import ENV_PREFIX
 from resource_server.settings import Settings
+from scripts.cli_reference import commands
+from scripts.suite_clauses import clauses
 
 SOURCES = Path(__file__).parents[1]
 ROOT = SOURCES
@@ -88,7 +90,10 @@ NAMES: dict[str, dict[str, tuple[str, ...]]] = {
         "resource_server.principal": ("Principal", "Assurance"),
         "resource_server.lease": ("Lease",),
     },
-    "How it is": {"resource_server.health": ("Health", "Check")},
+    "How it is": {
+        "resource_server.health": ("Health", "Check"),
+        "resource_server.statistics": ("Statistics",),
+    },
     "What a route demands": {
         "resource_server.requirements": ("ANY_TOKEN", "Requirement", "Demands", "authorize"),
         "resource_server._protocol.scopes": ("Scopes", "all_of", "any_of"),
@@ -105,12 +110,14 @@ NAMES: dict[str, dict[str, tuple[str, ...]]] = {
     },
     "Events": {
         "resource_server.events": (
-            "Event", "TokenValidated", "RequestRefused", "RequestUnverifiable", "AuthorizationServerUnavailable",
-            "ConfigurationFault", "ConfigurationReloaded", "StoreUnavailable", "StoreAvailable",
-            "RevocationFeedUnavailable", "RevocationFeedAvailable", "RevocationsForgotten", "SecurityEventReceived",
-            "UnprotectedRoutes", "Observer", "LoggingObserver",
+            "Event", "TokenValidated", "RequestRefused", "RequestUnverifiable", "AuthorizationServerAsked",
+            "AuthorizationServerUnavailable", "ConfigurationFault", "ConfigurationReloaded", "StoreUnavailable",
+            "StoreAvailable", "RevocationFeedUnavailable", "RevocationFeedAvailable", "RevocationHeard",
+            "RevocationsForgotten", "SecurityEventReceived", "UnprotectedRoutes", "Observer", "LoggingObserver",
         ),
     },
+    "`resource_server.prometheus`": {"resource_server.prometheus": ("instrument", "Metrics")},
+    "`resource_server.opentelemetry`": {"resource_server.opentelemetry": ("instrument",)},
     "`resource_server.fastapi`": {"resource_server.fastapi": ("install", "require", "unprotected_routes")},
     "`resource_server.asgi`": {
         "resource_server.asgi": ("BearerTokenMiddleware", "principal_of", "unprotected_routes"),
@@ -435,11 +442,13 @@ def _action(name: str, action: Action) -> str:
 
 GENERATED: dict[str, tuple[str, Callable[[], str]]] = {
     "docs/configuration.md": ("options", options),
+    "docs/cli.md": ("commands", commands),
     "docs/admin-api.md": ("routes", routes),
     "docs/fault-catalogue.md": ("faults", faults),
     "docs/api.md": ("names", partial(names, NAMES)),
     "docs/mock-api.md": ("names", partial(names, MOCK_NAMES)),
     "CONTRIBUTING.md": ("modules", modules),
+    "docs/conformance-suite.md": ("clauses", clauses),
 }
 
 

@@ -11,13 +11,13 @@ from fastapi import FastAPI
 
 from resource_server import BlockingResourceServer, ConfigurationError, Principal
 from resource_server._asgi import (
-    asked_metadata,
     can_answer,
     expect_async,
     read_form,
+    reply_of_itself,
     request_parts,
     routed_paths,
-    send_metadata,
+    send_reply,
     with_fields,
 )
 from resource_server._hosts import header, may_hold_token
@@ -214,17 +214,19 @@ def test_can_answer(members: dict[str, Any], can: bool) -> None:  # noqa: FBT001
         ({"path": WELL_KNOWN, "type": "websocket"}, False),
     ],
 )
-def test_asked_metadata(members: dict[str, Any], is_for_it: bool) -> None:  # noqa: FBT001 - a table's column
+def test_metadata(members: dict[str, Any], is_for_it: bool) -> None:  # noqa: FBT001 - a table's column
     """RFC 9728 §3.1: the metadata are where the resource identifier says, on whatever host, and nowhere else."""
     server = ScriptedAS().server(resource=RESOURCE)
-    assert asked_metadata(server, scope(**members)) is (server.protected_resource if is_for_it else None)
-    assert asked_metadata(ScriptedAS().server(), scope(**members)) is None
+    assert server.protected_resource is not None
+    expected = server.protected_resource.answer("GET") if is_for_it else None
+    assert reply_of_itself(server, None, scope(**members)) == expected
+    assert reply_of_itself(ScriptedAS().server(), None, scope(**members)) is None
 
 
 @pytest.mark.anyio
 @pytest.mark.rfc("9728-3.2-a")
 @pytest.mark.parametrize("method", ["GET", "HEAD", "POST"])
-async def test_send_metadata(method: str) -> None:
+async def test_send_reply(method: str) -> None:
     """RFC 9728 §3.2: the answer is sent as it is; to HEAD without its body."""
     sent: list[Any] = []
 
@@ -233,8 +235,8 @@ async def test_send_metadata(method: str) -> None:
 
     resource = ScriptedAS().server(resource=RESOURCE).protected_resource
     assert resource is not None
-    await send_metadata(resource, scope(method=method), send)
     answer = resource.answer(method)
+    await send_reply(answer, scope(method=method), send)
     assert sent[0] == {"type": "http.response.start", "status": answer.status, "headers": list(answer.headers)}
     assert sent[1:] == [{"type": "http.response.body", "body": b"" if method == "HEAD" else answer.body}]
 

@@ -35,6 +35,7 @@ from resource_server._protocol.token_request import ACCESS_TOKEN
 from resource_server.downstream import TokenExchange
 from resource_server.events import AuthorizationServerUnavailable, ConfigurationFault
 from tests.support.promises import CLIENT_SECRET, PRESENTED, logs_keep_secrets
+from tests.support.told import noting
 
 __all__ = ["logs_keep_secrets"]
 
@@ -96,7 +97,7 @@ class Setting:
             "client_id": "rs",
             "client_secret": CLIENT_SECRET,
             "clock": Clock(wall=mock_as.clock.now, monotonic=mock_as.clock.now),
-            "observer": self.events.append,
+            "observer": noting(self.events),
             "retries": 0,
         } | options
         self.server = ResourceServer(transport=mock_as.transport(), **self.options)

@@ -29,7 +29,7 @@ FORGOTTEN = RevocationsForgotten("https://as.example.com")
 BAD_TOKEN = RequestRefused(401, "invalid_token", "inactive", "0123456789ab", "https://as.example.com")
 UNVERIFIABLE = RequestUnverifiable(401, "0123456789ab", "https://as.example.com")
 RELOADED = ConfigurationReloaded(("cache_ttl", "timeout"), ("cache_url",), "https://as.example.com")
-VALIDATED = TokenValidated("0123456789ab", "active", Assurance.LOCAL, None, 0.25, "https://as.example.com")
+VALIDATED = TokenValidated("0123456789ab", "active", Assurance.LOCAL, None, 0.25, "https://as.example.com", "jwks")
 
 
 class Ticking:
@@ -75,9 +75,27 @@ def lines(caplog: pytest.LogCaptureFixture) -> list[tuple[str, str]]:
             "INFO",
             "configuration_reloaded changed=cache_ttl,timeout at_a_restart=cache_url issuer=https://as.example.com",
         ),
-        (BAD_TOKEN, "DEBUG", str(BAD_TOKEN)),
-        (UNVERIFIABLE, "DEBUG", str(UNVERIFIABLE)),
-        (VALIDATED, "DEBUG", str(VALIDATED)),
+        (
+            BAD_TOKEN,
+            "INFO",
+            (
+                "request_refused status=401 error=invalid_token reason=inactive fingerprint=0123456789ab "
+                "issuer=https://as.example.com suppressed=0"
+            ),
+        ),
+        (
+            UNVERIFIABLE,
+            "INFO",
+            "request_unverifiable status=401 fingerprint=0123456789ab issuer=https://as.example.com suppressed=0",
+        ),
+        (
+            VALIDATED,
+            "DEBUG",
+            (
+                "token_validated fingerprint=0123456789ab outcome=active assurance=local seconds=0.25 "
+                "issuer=https://as.example.com source=jwks"
+            ),
+        ),
     ],
     ids=[
         "configuration fault",
@@ -148,7 +166,7 @@ def test_two_observers_count_for_themselves(caplog: pytest.LogCaptureFixture) ->
 
 
 def test_refusals_are_not_limited(caplog: pytest.LogCaptureFixture) -> None:
-    """Who listens at DEBUG wants to see every one."""
+    """Who listens at DEBUG sees every one, and none of them twice."""
     observer = LoggingObserver(monotonic=Ticking())
     for _ in range(3):
         observer(BAD_TOKEN)
@@ -170,6 +188,7 @@ def test_no_event_has_room_for_a_secret(kind: Any) -> None:
     """RFC 7662 §5: events are flat, and none has a field for a token, a claim or an exception."""
     names = {field.name for field in fields(kind)}
     known = {"fingerprint", "outcome", "assurance", "reason", "seconds", "status", "error", "endpoint", "cause"}
+    known |= {"source", "method", "address", "port", "clock_skew", "lag_seconds", "correlation_id"}
     assert names <= known | {"retry_after", "issuer", "changed", "at_a_restart", "revocations", "routes"}
     for hint in get_type_hints(kind).values():
         parts = [part for option in (get_args(hint) or (hint,)) for part in (get_args(option) or (option,))]

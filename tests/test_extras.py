@@ -23,6 +23,7 @@ FRAMEWORKS = {
     "flask": "flask",
     "litestar": "litestar",
     "mcp": "mcp",
+    "opentelemetry": "opentelemetry-api",
     "prometheus_client": "prometheus-client",
     "quart": "quart",
     "rest_framework": "djangorestframework",
@@ -41,10 +42,12 @@ DOORS: dict[str, tuple[str | None, set[str]]] = {
     "resource_server.authlib": ("authlib", {"authlib"}),
     "resource_server.django": ("django", {"asgiref", "django"}),
     "resource_server.drf": ("drf", {"asgiref", "django", "rest_framework"}),
-    "resource_server.fastapi": ("fastapi", {"fastapi", "starlette"}),
+    "resource_server.fastapi": ("fastapi", {"fastapi", "opentelemetry", "starlette"}),
     "resource_server.flask": ("flask", {"flask", "werkzeug"}),
     "resource_server.forward_auth": ("gateway", set()),
-    "resource_server.mcp": ("mcp", {"mcp", "starlette", "uvicorn"}),
+    "resource_server.mcp": ("mcp", {"mcp", "opentelemetry", "starlette", "uvicorn"}),
+    "resource_server.opentelemetry": ("opentelemetry", {"opentelemetry"}),
+    "resource_server.prometheus": ("prometheus", {"prometheus_client"}),
 }
 """Each with its extra, and with the packages that may be loaded for it."""
 NO_EXTRA = {"extra": ""}

@@ -172,7 +172,8 @@ def refusal(server: BlockingResourceServer, error: Any, **named: Any) -> Answer:
 
 
 def same(found: Answer, wanted: Answer) -> bool:
-    """Compare status, fields and body, byte for byte; names of fields are in any case."""
+    """Compare status, fields and body, byte for byte but for its name; names of fields are in any case."""
+    found, wanted = found.unnamed(), wanted.unnamed()
     return (found.status, _fields(found), found.body) == (wanted.status, _fields(wanted), wanted.body)
 
 

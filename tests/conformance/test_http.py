@@ -10,6 +10,7 @@ from mock_as import MockAS, Token
 from tests.support.answer import Answer
 from tests.support.api import API
 from tests.support.headers import parse_challenges
+from tests.support.instance import instance_in
 from tests.support.promises import assert_refused, assert_unavailable
 
 pytestmark = pytest.mark.anyio
@@ -123,9 +124,10 @@ async def test_no_oracle(api: API, mock_as: MockAS) -> None:
     tokens: list[Token | str] = [mock_as.token(defect=defect) for defect in defects]
     tokens += [revoked, mock_as.token(known=False), "unknown", "no*token", "x" * 20_000]
     answers = [await api.send(token=token) for token in tokens]
-    assert len(set(answers)) == 1
+    assert len({instance_in(answer.body) for answer in answers}) == len(answers)
+    assert len({answer.unnamed() for answer in answers}) == 1
     mock_as.fault("introspect", status=500, times=1)
-    assert await api.send(token=mock_as.token(format="opaque")) == answers[0]
+    assert (await api.send(token=mock_as.token(format="opaque"))).unnamed() == answers[0].unnamed()
 
 
 @pytest.mark.rfc("9110-5.5-b", "9110-5.5-c")
@@ -180,6 +182,4 @@ async def test_host_has_no_say(host: bytes, api: API, mock_as: MockAS) -> None:
     usual = await refusals(api, mock_as)
     forwarded = [(b"host", host), (b"x-forwarded-host", host), (b"x-forwarded-proto", b"https"), (b"forwarded", host)]
     odd = await refusals(api, mock_as, headers=forwarded)
-    assert [(answer.status, answer.headers, answer.body) for answer in odd] == [
-        (answer.status, answer.headers, answer.body) for answer in usual
-    ]
+    assert [answer.unnamed() for answer in odd] == [answer.unnamed() for answer in usual]

@@ -50,7 +50,7 @@ async def test_logs(api: API, mock_as: MockAS, caplog: pytest.LogCaptureFixture)
     api = API(mock_as, observer=None)  # the observer that logs
     await live_through(api, mock_as)
     ours = [record for record in caplog.records if record.name.startswith("resource_server")]
-    assert {record.levelno for record in ours} == {logging.DEBUG, logging.WARNING, logging.ERROR}
+    assert {record.levelno for record in ours} == {logging.DEBUG, logging.INFO, logging.WARNING, logging.ERROR}
     text = "\n".join(f"{record.getMessage()} {record.args!r} {record.exc_info!r}" for record in ours)
     assert PERSONAL not in text
     # Every logger is looked through, ours and those of the libraries below, when the test has ended.
