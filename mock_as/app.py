@@ -101,6 +101,8 @@ class Application:
 def _dated(clock: Clock, scope: Scope, send: Send) -> Send:
     """Tell the time of an issuer with what it answers, where it is served by this package: other servers do by theirs.
 
+    A fault that tells another time has the word.
+
     References: RFC 9110 section 6.6.1
     """
     if not {CONNECTION, PATIENCE} & set(scope.get("extensions") or ()):
@@ -108,8 +110,9 @@ def _dated(clock: Clock, scope: Scope, send: Send) -> Send:
 
     async def dated(message: Message) -> None:
         if message["type"] == "http.response.start":
-            date = _http_date(int(clock.now()))
-            message["headers"] = [*message.get("headers", ()), *([] if date is None else [(b"date", date)])]
+            headers, date = list(message.get("headers", ())), _http_date(int(clock.now()))
+            is_told = date is None or any(name == b"date" for name, _ in headers)
+            message["headers"] = headers if is_told else [*headers, (b"date", date)]
         await send(message)
 
     return dated
@@ -120,7 +123,7 @@ def _http_date(now: int) -> bytes | None:
     """Write a time as HTTP does; a clock may have been moved to where there is no calendar any more."""
     try:
         return formatdate(now, usegmt=True).encode("ascii")
-    except (OverflowError, ValueError):
+    except (OSError, OverflowError, ValueError):
         return None
 
 

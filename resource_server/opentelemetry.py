@@ -18,7 +18,7 @@ from weakref import ReferenceType, WeakKeyDictionary, WeakSet, ref
 
 from opentelemetry import metrics, trace
 from opentelemetry.context import Context
-from opentelemetry.metrics import CallbackOptions, MeterProvider, Observation
+from opentelemetry.metrics import CallbackOptions, MeterProvider, NoOpMeterProvider, Observation
 from opentelemetry.trace import Link, NonRecordingSpan, SpanKind, Status, StatusCode, TracerProvider
 
 from resource_server import statistics
@@ -62,11 +62,13 @@ def instrument(
     """
     provider = metrics.get_meter_provider() if meter_provider is None else meter_provider
     with _registering:
-        known = _instrumented.get(provider)
+        # The global one is another object once there is an SDK, which takes over what was made before.
+        key = _GLOBAL if provider is metrics.get_meter_provider() else provider
+        known = _instrumented.get(key)
         meters = None if known is None else known()
         if meters is None:
             meters = _Meters(provider)
-            _instrumented[provider] = ref(meters)
+            _instrumented[key] = ref(meters)
     if meters.watch(server):
         server.observe(meters)
         server.observe(_Spans(trace.get_tracer(NAME, _version(), tracer_provider)))
@@ -121,7 +123,7 @@ class _Meters:
             self._validations.add(1, told | more)
             self._validation.record(event.seconds, told)
         elif isinstance(event, RequestRefused):
-            reason = self._labels.cause(event.reason or event.error or "no_token")
+            reason = self._labels.reason(event.reason or event.error or "no_token")
             self._refusals.add(1, {"issuer": issuer, "status": event.status, "reason": reason})
         elif isinstance(event, RequestUnverifiable):
             self._refusals.add(1, {"issuer": issuer, "status": event.status, "reason": "unavailable"})
@@ -137,6 +139,10 @@ class _Meters:
             self._servers.add(server)
         return is_new
 
+    def _watched(self) -> list[Facade]:
+        with self._lock:  # another one may be added meanwhile, in another thread
+            return list(self._servers)
+
     def _count_what_is_rare(self, event: Event, issuer: str) -> None:
         if isinstance(event, AuthorizationServerUnavailable | ConfigurationFault):
             kind = "configuration" if isinstance(event, ConfigurationFault) else "outage"
@@ -150,7 +156,7 @@ class _Meters:
     def _of_a_question(self, event: AuthorizationServerAsked) -> Attributes:
         """Describe a question, with a bounded number of descriptions."""
         found = _describe(event)
-        if self._addresses(event.address) == statistics.OTHER:
+        if self._addresses(f"{event.address} {event.port}") == statistics.OTHER:
             found |= {"server.address": statistics.OTHER}
             del found["server.port"]
         if event.status is not None and self._answers(str(event.status)) == statistics.OTHER:
@@ -171,12 +177,12 @@ class _Meters:
             ]
 
     def _read(self, gauge: statistics.Gauge, _: CallbackOptions) -> Iterator[Observation]:
-        told = [each for server in list(self._servers) for each in server.statistics()]
+        told = [each for server in self._watched() for each in server.statistics()]
         for names, value in statistics.values(gauge, told, self._labels).items():
             yield Observation(value, dict(zip(("issuer", gauge.label or ""), names, strict=False)))
 
     def _read_health(self, _: CallbackOptions) -> Iterator[Observation]:
-        status = statistics.worst(server.health().status for server in list(self._servers))
+        status = statistics.worst(server.health().status for server in self._watched())
         for name in statistics.STATUSES:
             yield Observation(int(name == status), {"status": name})
 
@@ -260,4 +266,6 @@ def _version() -> str:
 
 _instrumented: WeakKeyDictionary[MeterProvider, ReferenceType[_Meters]] = WeakKeyDictionary()
 """What belongs to a provider, which keeps it alive by what it reads."""
+_GLOBAL = NoOpMeterProvider()
+"""Stands for the global provider."""
 _registering = fork_safe_lock()

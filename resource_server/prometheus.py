@@ -10,6 +10,7 @@ import os
 import time
 from collections.abc import Iterable
 from importlib.metadata import version
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 from weakref import ReferenceType, WeakKeyDictionary, WeakSet, ref
 
@@ -19,6 +20,7 @@ from prometheus_client.registry import Collector
 
 from resource_server import statistics
 from resource_server._validation.forks import fork_safe_lock
+from resource_server.errors import ConfigurationError
 from resource_server.events import (
     AuthorizationServerAsked,
     AuthorizationServerUnavailable,
@@ -45,6 +47,8 @@ SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0,
 LAG_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 3600.0)
 WRITTEN_EVERY = 1.0
 """Seconds between two times at which a worker writes down for the others what it has counted."""
+SPARED = 100
+"""How many times as long as that takes it does not: with a thousand issuers it takes a tenth of a second."""
 _MODES: dict[str, Literal["livesum", "livemax", "livemin", "livemostrecent"]] = {
     "sum": "livesum",
     "max": "livemax",
@@ -93,17 +97,15 @@ class Metrics:
         self._shown: dict[str, set[tuple[str, ...]]] = {}
         self._write_at = 0.0
         self._lock = fork_safe_lock()
-        registry.register(_Reader(self.refresh))  # ahead of the others: they are shown in this order
-        self._make_counters()
-        self._gauges = [(gauge, self._gauge(gauge)) for gauge in statistics.GAUGES]
-        self._health = prometheus_client.Gauge(
-            "resource_server_health", "How the server is doing.", ("status",), registry=registry,
-            multiprocess_mode="livemax",
-        )  # fmt: skip
-        info = prometheus_client.Gauge(
-            "resource_server_info", "What runs.", ("version",), registry=registry, multiprocess_mode="livemax"
-        )
-        info.labels(version("resource-server")).set(1)
+        reader = _Reader(self.refresh)
+        with self._lock:  # who asks for the metrics meanwhile waits until all are there
+            registry.register(reader)  # ahead of the others: they are shown in this order
+            try:
+                self._make_counters()
+                self._make_gauges()
+            except ValueError:
+                registry.unregister(reader)
+                raise ConfigurationError("registry must not have other metrics named resource_server_*") from None
 
     def __call__(self, event: Event) -> None:
         """Count an event."""
@@ -113,7 +115,7 @@ class Metrics:
             self._validation_seconds.labels(issuer, event.source).observe(event.seconds)
         elif isinstance(event, RequestRefused):
             self._refusals.labels(
-                issuer, event.status, self._labels.cause(event.reason or event.error or "no_token")
+                issuer, event.status, self._labels.reason(event.reason or event.error or "no_token")
             ).inc()
         elif isinstance(event, RequestUnverifiable):
             self._refusals.labels(issuer, event.status, "unavailable").inc()
@@ -163,6 +165,7 @@ class Metrics:
             from prometheus_client.multiprocess import MultiProcessCollector  # noqa: PLC0415 - for several workers
 
             self.refresh()
+            _leave_out_the_dead(Path(os.environ[SEVERAL]))
             registry = CollectorRegistry()
             MultiProcessCollector(registry)  # type: ignore[no-untyped-call]  # the client's own omission
         return exposition.CONTENT_TYPE_LATEST, exposition.generate_latest(registry)
@@ -182,6 +185,7 @@ class Metrics:
         if now >= self._write_at:
             self._write_at = now + WRITTEN_EVERY
             self.refresh()
+            self._write_at = now + max(WRITTEN_EVERY, SPARED * (time.monotonic() - now))
 
     def _make_counters(self) -> None:
         self._lookups = self._counter("lookups", "Requests with a token, by what was known of it.", "result")
@@ -199,6 +203,17 @@ class Metrics:
             "revocation_lag_seconds", "How long a revocation of another worker was under way.", buckets=LAG_SECONDS
         )
         self._security_events = self._counter("security_events", "What was told unasked.", "result")
+
+    def _make_gauges(self) -> None:
+        self._gauges = [(gauge, self._gauge(gauge)) for gauge in statistics.GAUGES]
+        self._health = prometheus_client.Gauge(
+            "resource_server_health", "How the server is doing.", ("status",), registry=self._registry,
+            multiprocess_mode="livemax",
+        )  # fmt: skip
+        info = prometheus_client.Gauge(
+            "resource_server_info", "What runs.", ("version",), registry=self._registry, multiprocess_mode="livemax"
+        )
+        info.labels(version("resource-server")).set(1)
 
     def _counter(self, name: str, says: str, *labels: str) -> Counter:
         return Counter(f"resource_server_{name}", says, ("issuer", *labels), registry=self._registry)
@@ -225,6 +240,24 @@ def _show(gauge: prometheus_client.Gauge, values: dict[tuple[str, ...], float], 
         gauge.remove(*names)  # with several workers that cannot be: another one may still show it
     before.clear()
     before.update(values)
+
+
+def _leave_out_the_dead(folder: Path) -> None:
+    """Remove what workers held that are no more: an endpoint that was left alone when one died is not so for ever."""
+    for path in folder.glob("gauge_live*_*.db"):
+        worker = path.stem.rpartition("_")[2]
+        if worker.isdecimal() and not _lives(int(worker)):
+            path.unlink(missing_ok=True)
+
+
+def _lives(worker: int) -> bool:
+    try:
+        os.kill(worker, 0)
+    except ProcessLookupError:
+        return False
+    except (OSError, OverflowError):  # it is somebody else's, or nobody can tell
+        return True
+    return True
 
 
 class _Reader(Collector):

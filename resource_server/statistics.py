@@ -23,14 +23,14 @@ BreakerState = Literal["closed", "open", "half_open"]
 """Whether an endpoint is asked, left alone, or about to be tried."""
 OTHER = "other"
 """What a label says where there are too many values to name each."""
-ISSUERS, CAUSES = 20, 60
+ISSUERS, REASONS, CAUSES = 20, 40, 60
 """How many of them are named."""
 Status = Literal["ready", "degraded", "down"]
 STATUSES: tuple[Status, ...] = get_args(Status)
 SEVERAL = "PROMETHEUS_MULTIPROC_DIR"
 """The variable that names the folder in which the Prometheus client counts for all workers of one host together."""
 _TOLD_APART = frozenset({400, 401, 403, 404, 405, 415, 429, 500, 502, 503, 504})
-_STATUS = re.compile(r"status_([1-5])[0-9][0-9]")
+_STATUS = re.compile(r"status_([0-9]{1,9})")
 _WORD = re.compile(r"[a-z0-9_]{1,40}")
 Lookup = Literal["hit", "negative_hit", "miss"]
 
@@ -127,13 +127,16 @@ class Labels:
     def __init__(self) -> None:
         """Start with none."""
         self.issuer = Names(ISSUERS)
+        self.reason = Names(REASONS)
+        """Of a refusal. Callers choose which of them there are: they leave the causes their places."""
         self._causes = Names(CAUSES)
 
     def cause(self, cause: str | None) -> str:
         """Name a cause: of statuses only those that are worth telling apart, and what is no word not at all."""
         status = _STATUS.fullmatch(cause or "")
-        if status is not None and int(status[0][-3:]) not in _TOLD_APART:
-            return f"status_{status[1]}xx"
+        if status is not None and int(status[1]) not in _TOLD_APART:
+            hundred = self.outcome(int(status[1]), None)
+            return OTHER if hundred == OTHER else f"status_{hundred}"
         return self._causes(cause) if cause is not None and _WORD.fullmatch(cause) else OTHER
 
     def outcome(self, status: int | None, cause: str | None) -> str:
@@ -159,12 +162,12 @@ class Growth:
             server: whose statistics these are.
             all_statistics: as it tells them.
         """
-        known = self._last.setdefault(server, {})
+        before, known = self._last.get(server, {}), dict[str, dict[Lookup, int]]()
+        self._last[server] = known  # without those that are gone: whoever names issuers does not fill our memory
         for each in all_statistics:
-            before = known.get(each.issuer, {})
             known[each.issuer] = {"hit": each.hits, "negative_hit": each.negative_hits, "miss": each.misses}
             for result, count in known[each.issuer].items():
-                last = before.get(result, 0)
+                last = before.get(each.issuer, {}).get(result, 0)
                 yield each.issuer, result, count - last if count >= last else count
 
 

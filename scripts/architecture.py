@@ -1,8 +1,5 @@
 """Draw which part of the library imports which, from its import graph.
 
-    python -m scripts.architecture             write docs/images/architecture.svg
-    python -m scripts.architecture --check     only compare, and end with 1 where it differs
-
 Rows are the layers that the import contracts hold. An arrow that follows from others is left out: where `a` imports `b`
 and `b` imports `c`, nothing is drawn from `a` to `c`.
 """
@@ -10,7 +7,6 @@ and `b` imports `c`, nothing is drawn from `a` to `c`.
 from __future__ import annotations
 
 import re
-import sys
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -20,7 +16,7 @@ from xml.sax.saxutils import escape
 import grimp
 
 ROOT = Path(__file__).parents[1]
-DRAWING = ROOT / "docs/images/architecture.svg"
+DRAWING = "docs/images/architecture.svg"
 PACKAGE = "resource_server"
 
 Graph = Mapping[str, frozenset[str]]
@@ -245,17 +241,3 @@ def rising(rows: Layers, graph: Graph) -> list[tuple[str, str]]:
     """Return the imports that go up, or sideways: there are none."""
     level = {name: number for number, row in enumerate(rows) for name in row}
     return [(part, name) for part in graph for name in graph[part] if level[part] >= level[name]]
-
-
-def main(*arguments: str) -> int:
-    """Write the drawing, or only compare it; return 1 where it was to be compared and differs."""
-    stale = not DRAWING.is_file() or DRAWING.read_text(encoding="utf-8") != drawing()
-    if stale and "--check" not in arguments:
-        DRAWING.write_text(drawing(), encoding="utf-8")
-    if stale:
-        print(f"{DRAWING.name} {'is not up to date' if '--check' in arguments else 'is written'}")
-    return 1 if stale and "--check" in arguments else 0
-
-
-if __name__ == "__main__":
-    sys.exit(main(*sys.argv[1:]))

@@ -3,7 +3,7 @@
     python -m scripts.public_api             write tests/public_api.txt
     python -m scripts.public_api --check     say how it differs, and end with 1 where it does
 
-Django's modules need ``DJANGO_SETTINGS_MODULE=tests.support.django_project``.
+Django's modules are imported with the settings of the tests.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import inspect
+import os
 import re
 import sys
 from collections.abc import Iterator
@@ -118,6 +119,7 @@ def _returns(getter: Any) -> str:  # noqa: ANN401 - as above
 
 def main(arguments: list[str]) -> int:
     """Write the snapshot, or compare it; return the exit status."""
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tests.support.django_project")
     drawn = draw() + "\n"
     if "--check" not in arguments:
         SNAPSHOT.write_text(drawn, encoding="utf-8")

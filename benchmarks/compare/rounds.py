@@ -11,6 +11,7 @@ import shutil
 import subprocess
 import tempfile
 import time
+from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -74,23 +75,27 @@ async def compare(rounds: int, effort: Effort, only: list[str]) -> dict[str, Any
     """
     listed = [contestant for contestant in (*ours(), *peers()) if not only or contestant.name in only]
     figures: dict[str, list[Figures]] = {contestant.name: [] for contestant in listed}
-    screen, began = Console(stderr=True), time.monotonic()
     with tempfile.TemporaryDirectory() as folder:
         stage = Stage(Path(folder), LATENCY)
         stage.start()
         try:
-            for number in range(rounds):
-                if number and (time.monotonic() - began) * (number + 1) / number > _LONGEST:
-                    screen.print(
-                        f"{number} of {rounds} rounds are all that fit into {_LONGEST} seconds", style="yellow"
-                    )
-                    break
-                for contestant in listed[number:] + listed[:number]:
-                    screen.print(f"round {number + 1} of {rounds}: {contestant.name}", style="dim")
-                    figures[contestant.name].append(await visit(stage, contestant, effort))
+            for contestant in _turns(listed, rounds):
+                figures[contestant.name].append(await visit(stage, contestant, effort))
         finally:
             stage.stop()
     return _document(listed, figures, effort)
+
+
+def _turns(listed: list[Contestant], rounds: int) -> Iterator[Contestant]:
+    """Return whose turn it is, until one more round would take too long, as far as the first ones tell."""
+    screen, began = Console(stderr=True), time.monotonic()
+    for number in range(rounds):
+        if number and (time.monotonic() - began) * (number + 1) / number > _LONGEST:
+            screen.print(f"{number} of {rounds} rounds are all that fit into {_LONGEST} seconds", style="yellow")
+            return
+        for contestant in listed[number:] + listed[:number]:
+            screen.print(f"round {number + 1} of {rounds}: {contestant.name}", style="dim")
+            yield contestant
 
 
 def _document(listed: list[Contestant], figures: dict[str, list[Figures]], effort: Effort) -> dict[str, Any]:

@@ -35,7 +35,8 @@ class _Commands(TyperGroup):
 app = typer.Typer(
     name="mock-as",
     cls=_Commands,
-    help="A mock OAuth 2.0 authorization server for the tests of resource servers.",
+    help="A mock OAuth 2.0 authorization server for the tests of resource servers. All commands but serve and check "
+    "ask the server that MOCK_AS_URL names, http://127.0.0.1:9000 by default.",
     add_completion=False,
     no_args_is_help=True,
     pretty_exceptions_enable=False,

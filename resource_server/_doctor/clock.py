@@ -40,8 +40,8 @@ def judge_clock(unit: Unit, claims: Mapping[str, Any] | None) -> list[Finding]:
 
 def skew_of(exchanged: Exchanged) -> float | None:
     """Return the seconds by which the other clock is ahead; ``None`` where the answer has no date."""
-    if not isinstance(exchanged.outcome, HTTPResponse):
-        return None
+    if not isinstance(exchanged.outcome, HTTPResponse) or exchanged.outcome.header("age") is not None:
+        return None  # with an age it comes out of a cache, and was made earlier
     try:
         moment = parsedate_to_datetime(exchanged.outcome.header("date") or "")
         date = (moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)).timestamp()

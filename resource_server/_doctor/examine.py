@@ -21,10 +21,11 @@ from resource_server._doctor.reach import Place, Reached, Unreached, place_of
 from resource_server._doctor.store import judge_store
 from resource_server._doctor.tls import judge_tls
 from resource_server._doctor.token import claims_of, judge_token
-from resource_server._doctor.unit import Unit, secrets_of
+from resource_server._doctor.unit import Unit
 from resource_server._protocol.plain import Scrubber, plain
 from resource_server._protocol.routing import find_issuer
 from resource_server._protocol.sample import Sample
+from resource_server._rehearsal import secrets_of
 from resource_server._validation.state import Clock
 from resource_server.errors import ConfigurationError
 
@@ -58,14 +59,14 @@ async def examine(
     clock = clock or Clock()
     try:
         settings = read_settings()
-        units = [Unit(options, clock, patience or options.timeout) for options in settings.units()]
+        units = [Unit(options, clock, patience) for options in settings.units()]
     except ConfigurationError as error:
         says = plain(str(error), _LONGEST)
         found = [broken("configuration", says, "correct the option that is named: in the environment, or in its file")]
         found += [because(check, "configuration") for check in CHECKS[1:-1]]
         found += await judge_proxy(url, sample, patience or DEFAULT_PATIENCE)
         return _report(found, Scrubber(secrets_of(None, sample)))
-    scrubber = Scrubber(secret for unit in units for secret in secrets_of(unit.settings, sample))
+    scrubber = Scrubber(secrets_of(settings, sample))
     try:
         parts = await asyncio.gather(
             judge_store(units[0]),

@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import Iterator, Sequence
 from http import HTTPStatus
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from resource_server._doctor.causes import explain
 from resource_server._doctor.finding import Finding, broken, fine, odd, passed_over
@@ -18,6 +18,7 @@ from resource_server._protocol.messages import HTTPRequest, HTTPResponse, Unavai
 from resource_server._protocol.plain import plain
 from resource_server._protocol.sample import Sample
 from resource_server._protocol.strict_json import StrictJSONError, loads_object
+from resource_server._protocol.urls import is_loopback
 from resource_server._runtime.exchange import Exchange
 
 _MAX_BYTES = 262_144
@@ -49,10 +50,10 @@ async def judge_proxy(url: str | None, sample: Sample | None, patience: float) -
             found += _judge_malformed(await _get(exchange, url, _MALFORMED))
             found += await _judge_metadata(exchange, url, bare)
             if sample is not None:
-                found += _judge_sent(await _get(exchange, url, f"Bearer {sample.value.decode('latin-1')}"))
+                found += await _send(exchange, url, sample)
     finally:
         await exchange.aclose()
-    return found or [fine("proxy", f"{plain(url)}: refusals come back with their challenge, and are not cached")]
+    return found or [fine("proxy", f"{_shown(url)}: refusals come back with their challenge, and are not cached")]
 
 
 async def _get(exchange: Exchange, url: str, authorization: str | None = None) -> HTTPResponse | Unavailable:
@@ -63,7 +64,7 @@ async def _get(exchange: Exchange, url: str, authorization: str | None = None) -
 
 def _judge_bare(url: str, answer: HTTPResponse | Unavailable) -> Iterator[Finding]:
     if isinstance(answer, Unavailable):
-        says, mend = explain(f"the API {plain(url)}", answer)
+        says, mend = explain(f"the API {_shown(url)}", answer)
         yield broken("proxy", says, mend)
     elif answer.status != HTTPStatus.UNAUTHORIZED:
         yield broken("proxy", *_wrong_status(answer))
@@ -78,9 +79,10 @@ def _wrong_status(answer: HTTPResponse) -> tuple[str, str]:
     status = answer.status
     says = f"without a token the answer is {status}, where 401 belongs"
     if status in range(HTTPStatus.MULTIPLE_CHOICES, HTTPStatus.BAD_REQUEST):
-        target = urlsplit(answer.header("location") or "")
-        where = f"{target.scheme}://{target.netloc}{target.path}" if target.netloc else target.path
-        return f"{says}: a redirect to {plain(where)}", "take the login page away from the paths of the API"
+        return (
+            f"{says}: a redirect to {_shown(answer.header('location') or '')}",
+            "take the login page away from the paths of the API",
+        )
     if status in range(HTTPStatus.OK, HTTPStatus.MULTIPLE_CHOICES):
         return says, "name a route that needs a token; if this one should, it is open: protect it"
     if status == HTTPStatus.NOT_FOUND:
@@ -138,14 +140,22 @@ def _judge_sent(answer: HTTPResponse | Unavailable) -> Iterator[Finding]:
         yield odd("proxy", says, "look at the token: resource-server inspect")
 
 
+async def _send(exchange: Exchange, url: str, sample: Sample) -> list[Finding]:
+    """Send the token, unless everybody on the way could read it (RFC 6750 section 5.3)."""
+    parts = _split(url)
+    if parts.scheme != "https" and not is_loopback(parts.hostname or ""):
+        return [odd("proxy", "the token was not sent, for the URL is not https", "name the https URL that clients use")]
+    return [*_judge_sent(await _get(exchange, url, f"Bearer {sample.value.decode('latin-1')}"))]
+
+
 async def _judge_metadata(exchange: Exchange, asked: str, bare: HTTPResponse) -> list[Finding]:
     """Fetch our own metadata where the challenge says they are."""
     challenges = _read([value for name, value in bare.headers if name == CHALLENGE_HEADER]) or []
     url = next((one.params["resource_metadata"] for one in challenges if "resource_metadata" in one.params), None)
     if url is None:
         return []
-    says = f"the metadata that the challenge names, {plain(url)},"
-    if urlsplit(url)[:2] != urlsplit(asked)[:2]:
+    says = f"the metadata that the challenge names, {_shown(url)},"
+    if _split(url)[:2] != _split(asked)[:2]:
         # Whoever answers here is not to choose what is asked from this machine.
         mend = "set RESOURCE_SERVER_RESOURCE to the address that clients use, or name that one in --url"
         return [odd("proxy", f"{says} are at another address than the API, and were not asked for", mend)]
@@ -155,6 +165,21 @@ async def _judge_metadata(exchange: Exchange, asked: str, bare: HTTPResponse) ->
         return []
     mend = "let the proxy pass /.well-known/oauth-protected-resource on, without authentication"
     return [broken("proxy", f"{says} cannot be read from there", mend)]
+
+
+def _split(url: str) -> SplitResult:
+    """Take a URL apart; one that cannot be is nothing."""
+    try:
+        return urlsplit(url)
+    except ValueError:
+        return SplitResult("", "", "", "", "")
+
+
+def _shown(url: str) -> str:
+    """Write a URL without what may be secret in it: user information, query and fragment."""
+    parts = _split(url)
+    host = parts.netloc.rpartition("@")[2]
+    return plain(f"{parts.scheme}://{host}{parts.path}" if host else parts.path)
 
 
 def _document(answer: HTTPResponse) -> dict[str, Any] | None:

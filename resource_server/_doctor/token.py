@@ -8,6 +8,7 @@ from typing import Any, cast
 from resource_server._core import Unknown
 from resource_server._doctor.finding import Check, Finding, because, broken, fine, passed_over
 from resource_server._doctor.unit import Unit
+from resource_server._protocol.jws import is_cut_off
 from resource_server._protocol.plain import plain, plain_list
 from resource_server._protocol.sample import Sample
 from resource_server._protocol.strict_json import StrictJSONError, loads_object
@@ -130,6 +131,8 @@ async def _refused(unit: Unit, sample: Sample, error: BearerTokenError) -> Findi
     if reason == "inactive" and await _looks_good(unit, sample):
         says = "the authorization server calls it inactive, though its signature and its times are good"
         mend = "it was revoked; or this client may not see it: allow our client to introspect tokens for this audience"
+    if reason == "inactive" and is_cut_off(sample.value):
+        says, mend = "it begins like a JWT, and its end is missing", "look whether all of it was copied"
     return broken("token", f"refused with {error.status}: {says} ({reason})", mend)
 
 

@@ -29,6 +29,8 @@ _ERROR_CODE = re.compile(r"[!#-\[\]-~]{1,64}")
 _LONGEST_TEXT = 300
 """Characters of what the server says in its own words."""
 _LONGEST_WAIT = 10_000_000
+_MOST_BEFORE = 20
+"""Responses before the last one that are looked at: no client follows as many redirects."""
 Redact = Callable[[str], str]
 
 
@@ -41,8 +43,10 @@ def explain(answers: Sequence[Answer]) -> Explanation:
     Returns:
         The explanation, without any secret of the responses or of their requests.
     """
+    secrets = {item.sent.secret for item in answers if item.sent is not None} - {""}
+    redact = redactor(*secrets)
+    answers = answers[-_MOST_BEFORE - 1 :]
     last = answers[-1]
-    redact = redactor(*(item.sent.secret for item in answers if item.sent is not None))
     challenges, faults = read_challenges(last.all(CHALLENGE_HEADER))
     body = _members(last.body)
     found = Found(answers, challenges, _code(body.get("error")))
@@ -58,7 +62,7 @@ def explain(answers: Sequence[Answer]) -> Explanation:
         replace(advice, values=dict(_values(last, chosen, body, redact))),
         (*faults, *remarks(found)),
         tuple(_redirect(answer, redact) for answer in answers[:-1]),
-        any(item.sent is not None and item.sent.secret for item in answers),
+        bool(secrets),
     )
 
 
@@ -126,7 +130,7 @@ def _with_redirect(advice: Advice, answers: Sequence[Answer]) -> Advice:
 
 def _values(answer: Answer, chosen: Challenge, body: Mapping[str, Any], redact: Redact) -> dict[str, Any]:
     params = chosen.params
-    values: dict[str, Any] = {"scheme": chosen.scheme} if chosen.scheme else {}
+    values: dict[str, Any] = {"scheme": _short(chosen.scheme, redact)} if chosen.scheme else {}
     values |= {name: _short(params[name], redact) for name in _TEXTS if params.get(name)}
     for name in _LISTS:
         text = params.get(name) or body.get(name)
@@ -135,10 +139,10 @@ def _values(answer: Answer, chosen: Challenge, body: Mapping[str, Any], redact: 
     if (age := params.get("max_age", "")).isascii() and age.isdigit():
         values["max_age"] = int(age[:12])
     # It may look like a token, and the client must have it to the letter.
-    if is_scope_token(nonce := answer.first("dpop-nonce")) and (answer.sent is None or nonce != answer.sent.secret):
+    if is_scope_token(nonce := answer.first("dpop-nonce")) and not _repeats(nonce, answer):
         values["nonce"] = nonce
     if (claims := _claims(params.get("claims", ""))) is not None:
-        values["claims"] = json.loads(redact(json.dumps(claims)))
+        values["claims"] = _redacted(claims, redact)
     if (seconds := _seconds(answer)) is not None:
         values["seconds"] = seconds
     if "location" in dict(answer.fields):
@@ -157,6 +161,19 @@ def _claims(text: str) -> dict[str, Any] | None:
     except (binascii.Error, ValueError, RecursionError):
         return None
     return document if isinstance(document, dict) else None
+
+
+def _redacted(value: Any, redact: Redact) -> Any:  # noqa: ANN401 - JSON
+    """Redact the texts of a JSON value, which stays one: what is no text may look like a secret, and is none."""
+    if isinstance(value, str):
+        return redact(value)
+    if isinstance(value, dict):
+        return {redact(name): _redacted(member, redact) for name, member in value.items()}
+    return [_redacted(member, redact) for member in value] if isinstance(value, list) else value
+
+
+def _repeats(nonce: str, answer: Answer) -> bool:
+    return answer.sent is not None and bool(answer.sent.secret) and answer.sent.secret in nonce
 
 
 def _seconds(answer: Answer) -> int | None:

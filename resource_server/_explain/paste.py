@@ -20,7 +20,8 @@ _AUTHORIZATION = re.compile(r"(?i)\bauthorization:[ ]*([A-Za-z]+)[ ]+([^\s'\"]+)
 _IN_URL = re.compile(r"[?&]access_token=([^&\s'\"]+)")
 """Where a token may stand too, by RFC 6750 section 2.3."""
 _CURL_NOTE = re.compile(r"[*] |[{}] \[\d+ bytes data\]")
-_CURL_LEFT = re.compile(r"[*] Connection #\d+ to host .* left intact$")
+_CURL_LEFT, _INTACT = "* Connection #", " left intact"
+"""What curl puts behind a body that does not end with a line."""
 
 
 def read_paste(text: str) -> tuple[Answer, ...]:
@@ -47,7 +48,7 @@ def read_paste(text: str) -> tuple[Answer, ...]:
             reader.line(line)
     answers = tuple(answer for answer in reader.answers() if not _interim(answer))
     if not answers:
-        raise UnreadableError("there is no status line like 'HTTP/1.1 401 Unauthorized'")
+        raise UnreadableError("there is no status line like 'HTTP/1.1 401 Unauthorized': curl -i prints it")
     return answers
 
 
@@ -81,7 +82,12 @@ def _read_verbose(reader: _Reader, line: str) -> None:
     elif mark == "<" and line[1:2] in ("", " "):
         reader.line(content)
     elif not _CURL_NOTE.match(line):
-        reader.body_line(_CURL_LEFT.sub("", line))
+        reader.body_line(_without_note(line))
+
+
+def _without_note(line: str) -> str:
+    start = line.rfind(_CURL_LEFT) if line.endswith(_INTACT) else -1
+    return line if start < 0 else line[:start]
 
 
 class _Reader:
@@ -90,7 +96,7 @@ class _Reader:
     def __init__(self) -> None:
         """Have read nothing yet."""
         self._answers: list[Answer] = []
-        self._fields: list[tuple[str, str]] = []
+        self._fields: list[tuple[str, list[str]]] = []
         self._body: list[str] = []
         self._sent: Sent | None = None
         self._in_fields = False
@@ -130,17 +136,20 @@ class _Reader:
     def _end(self) -> None:
         if self._answers:
             body = "\n".join(self._body).strip()
-            self._answers[-1] = replace(self._answers[-1], fields=tuple(self._fields), body=body)
+            self._answers[-1] = replace(self._answers[-1], fields=tuple(self._joined()), body=body)
         self._fields, self._body = [], []
+
+    def _joined(self) -> Iterable[tuple[str, str]]:
+        """Return the fields; a folded one, whose lines were kept apart, as one value."""
+        return ((name, " ".join(lines)) for name, lines in self._fields)
 
     def _field_line(self, line: str) -> None:
         if not line.strip():
             self._in_fields = False
         elif line[0] in " \t" and self._fields and not _FIELD.fullmatch(line.strip()):
-            name, value = self._fields[-1]
-            self._fields[-1] = name, f"{value} {line.strip()}"
+            self._fields[-1][1].append(line.strip())
         elif found := _FIELD.fullmatch(line.strip()):
-            self._fields.append((found["name"].lower(), found["value"].strip()))
+            self._fields.append((found["name"].lower(), [found["value"].strip()]))
         else:
             self._in_fields = False
             self._body.append(line)

@@ -8,10 +8,11 @@ from collections.abc import Callable
 HIDDEN = "[redacted]"
 _SHORTEST_KNOWN = 4
 """Characters; what is shorter stands everywhere by chance."""
-_JWT = r"eyJ[\w-]{5,}\.[\w-]*\.[\w-]*(?:\.[\w-]*){0,2}"
+# From the beginning of a word on, and each word looked at once: a text of nothing but beginnings must not take hours.
+_JWT = r"(?<![\w-])(?=[\w-]*eyJ)[\w-]{8,}\.[\w-]*\.[\w-]*(?:\.[\w-]*){0,2}"
 _AFTER_SCHEME = (
     r"(?i:(?<=bearer )|(?<=dpop )|(?<=basic )|(?<=gnap ))"
-    r'(?![A-Za-z_-]+[ ]*=[ ]*[\w"\'])(?=[^\s,"\']*\d)[A-Za-z0-9\-._~+/]{8,}=*'
+    r'(?![A-Za-z_-]+[ ]*=[ ]*[\w"\'])(?=[^\s,"\']*[\d=])[A-Za-z0-9\-._~+/]{8,}=*'
 )
 _NAMES = (
     r"(?:access|refresh|id|subject|actor|device|logout)_token|client_secret|client_assertion|assertion|password|passwd"
@@ -31,12 +32,15 @@ def redactor(*known: str) -> Callable[[str], str]:
     Args:
         known: what is known to be a secret; an empty text is none.
     """
-    secrets = sorted((secret for secret in set(known) if len(secret) >= _SHORTEST_KNOWN), key=len, reverse=True)
+    shown = {form for secret in map(_printable, known) for form in (secret, secret.lower())}
+    secrets = sorted((secret for secret in shown if len(secret) >= _SHORTEST_KNOWN), key=len, reverse=True)
 
     def redact(text: str) -> str:
+        # What cannot be seen goes first: it may stand in the middle of a secret.
+        text = _printable(text)
         for secret in secrets:
             text = text.replace(secret, HIDDEN)
-        return "".join(char for char in _SECRET.sub(_hide, _UNSEEN.sub(" ", text)) if char.isprintable())
+        return _SECRET.sub(_hide, text)
 
     return redact
 
@@ -46,6 +50,10 @@ def holds_secret(text: str, known: str = "") -> bool:
     if len(known) >= _SHORTEST_KNOWN and known in text:
         return True
     return any(HIDDEN not in found[0] for found in _ECHO.finditer(text))
+
+
+def _printable(text: str) -> str:
+    return "".join(char for char in _UNSEEN.sub(" ", text) if char.isprintable())
 
 
 def _hide(found: re.Match[str]) -> str:

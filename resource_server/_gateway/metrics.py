@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from resource_server._runtime.observe import notify
 from resource_server.events import Event, LoggingObserver, Observer
 from resource_server.statistics import SEVERAL
 
@@ -50,7 +51,7 @@ class Metrics:
 
     def __call__(self, event: Event) -> None:
         """Count an event."""
-        self._metrics(event)
+        notify(self._metrics, event)  # a full disk, where workers count in files, keeps nothing from being logged
         self._then(event)
 
     def watch(self, server: ResourceServer) -> None:

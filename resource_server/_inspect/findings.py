@@ -7,6 +7,15 @@ from typing import Any, Literal
 
 from resource_server._inspect.reading import Reading
 
+NAMES = frozenset(
+    {
+        *("token", "signature", "introspection", "ladder", "decision", "note"),
+        *("kind", "length", "says", "header", "claims", "times"),
+        *("verdict", "key_id", "status", "answer", "rung", "outcome"),
+        *("error", "reason", "assurance", "challenge"),
+    }
+)
+"""The names of all members below."""
 RungName = Literal["extract", "introspect", "verify", "fallback", "admit", "authorize"]
 Outcome = Literal["passed", "refused", "unanswered", "not needed", "not reached"]
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from resource_server._inspect.findings import Decision, Inspection, Introspection, Rung, Signature
-from resource_server._inspect.judge import Judge, Refusal, secrets_of
+from resource_server._inspect.findings import NAMES, Decision, Inspection, Introspection, Rung, Signature
+from resource_server._inspect.judge import Judge, Refusal
 from resource_server._inspect.ladder import tell_ladder
 from resource_server._inspect.reading import read_token
 from resource_server._inspect.times import spell_times
@@ -18,6 +18,7 @@ from resource_server._protocol.problem import render_error
 from resource_server._protocol.routing import find_issuer
 from resource_server._protocol.sample import Sample
 from resource_server._protocol.strict_json import StrictJSONError, loads_object
+from resource_server._rehearsal import secrets_of
 from resource_server._validation.decrypt import find_jwt
 from resource_server._validation.flow import join
 from resource_server._validation.state import Clock
@@ -68,7 +69,8 @@ async def inspect_token(
             raise
         note = f"judged by nothing, as there is no configuration: {plain(str(error), _LONGEST)}"
         inspection = Inspection(read_token(sample.value, clock.wall()), note=note)
-    cleaned: dict[str, Any] = Scrubber(secrets_of(settings, sample)).clean_json(inspection.as_json())
+    found = inspection.as_json()
+    cleaned: dict[str, Any] = Scrubber(secrets_of(settings, sample)).clean_json(found, NAMES)
     return cleaned
 
 

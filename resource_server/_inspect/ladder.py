@@ -81,7 +81,7 @@ def _fallback(judge: Judge, verdict: Verdict) -> Rung:
     if isinstance(verdict, Inactive):
         return Rung("fallback", "refused", f"the token's own signature and claims: {verdict.reason}")
     if verdict.fault == "configuration" and not judge.settings.fallback_on_configuration_fault:
-        return Rung("fallback", "not reached", "not taken where it is we who are configured wrongly")
+        return Rung("fallback", "not reached", "not taken where the fault is in our own configuration")
     return Rung("fallback", "unanswered", f"the token's own signature does not settle it ({_why_unsettled(judge)})")
 
 

@@ -12,7 +12,7 @@ from resource_server._inspect.times import spell_times
 from resource_server._protocol.base64url import decode
 from resource_server._protocol.grammar import TOKEN68
 from resource_server._protocol.jwe import parse_jwe
-from resource_server._protocol.jws import is_misspelt, parse_jws
+from resource_server._protocol.jws import is_cut_off, is_misspelt, parse_jws
 from resource_server._protocol.strict_json import StrictJSONError, loads_object
 
 Kind = Literal["JWT", "encrypted JWT", "opaque token", "no token"]
@@ -64,7 +64,11 @@ def read_token(token: bytes, now: float, inside: bytes | None = None) -> Reading
         says = "an encrypted JWT" + (", which our key opens" if claims is not None else ", which is not opened here")
         return Reading("encrypted JWT", len(token), says, dict(jwe.header), claims, spell_times(claims or {}, now))
     if is_misspelt(token):
-        return Reading("no token", len(token), "it looks like a JWT, and is spelled as none may be (RFC 7515)")
+        says = "it looks like a JWT, and is spelled as none may be (RFC 7515): look whether all of it was copied"
+        return Reading("no token", len(token), says)
+    if is_cut_off(token):
+        says = "taken for opaque, though it begins like a JWT: its end is missing; look whether all of it was copied"
+        return Reading("opaque token", len(token), says)
     return Reading("opaque token", len(token), "opaque: only the authorization server knows what it means")
 
 

@@ -64,13 +64,15 @@ def retry_after(response: HTTPResponse, now: float) -> float | None:
 def clock_skew(response: HTTPResponse, now: float) -> float | None:
     """Tell by how many seconds the server's clock is ahead of ours; ``None`` where its ``Date`` does not say.
 
+    An answer with an ``Age`` was made earlier, and comes out of a cache.
+
     Args:
         response: the answer, just received.
         now: seconds since the epoch.
 
-    References: RFC 9110 section 6.6.1
+    References: RFC 9110 section 6.6.1, RFC 9111 section 5.1
     """
-    moment = _moment(response.header("date") or "")
+    moment = None if response.header("age") is not None else _moment(response.header("date") or "")
     return None if moment is None else moment - now
 
 

@@ -15,6 +15,8 @@ from resource_server._protocol.strict_json import StrictJSONError, loads_object
 
 MAX_HEADER_BYTES = 8_192
 _PARTS = (3, 5)
+_OBJECT = b"eyJ"
+"""How a JSON object begins in base64url: with a brace and a quotation mark."""
 _FOREIGN = re.compile(rb"[^A-Za-z0-9+/_-]")
 _BASE64URL = re.compile(rb"[A-Za-z0-9_-]*")
 _COMPACT = re.compile(rb"([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]*)")
@@ -84,6 +86,14 @@ def is_misspelt(token: bytes) -> bool:
     except ValueError:
         return False
     return not all(map(_is_base64url, parts))
+
+
+def is_cut_off(token: bytes) -> bool:
+    """Tell whether a token begins as a JWS or a JWE does, and has not enough parts to be one.
+
+    A server can only take it for an opaque token.
+    """
+    return token.startswith(_OBJECT) and token.count(b".") + 1 < min(_PARTS)
 
 
 def _forgiven(part: bytes) -> bytes:

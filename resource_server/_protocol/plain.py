@@ -7,7 +7,7 @@ moves the cursor, a line that looks like one of ours, a megabyte.
 from __future__ import annotations
 
 from base64 import b64encode
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 from typing import Any
 from urllib.parse import quote, quote_plus
 
@@ -60,16 +60,38 @@ class Scrubber:
     def clean(self, text: str) -> str:
         """Return a text without them."""
         for secret in self._secrets:
-            text = text.replace(secret, _WITHHELD)
+            text = _without_stumps(text.replace(secret, _WITHHELD), secret)
         return text
 
-    def clean_json(self, value: Any) -> Any:  # noqa: ANN401 - whatever JSON can say
-        """Return a JSON value without them, wherever in it they are."""
+    def clean_json(self, value: Any, kept: Container[str] = ()) -> Any:  # noqa: ANN401 - whatever JSON can say
+        """Return a JSON value without them, wherever in it they are.
+
+        Args:
+            value: the value.
+            kept: names of members that stay, whatever a secret may be: whoever reads the value looks for them.
+        """
         if isinstance(value, str):
             return self.clean(value)
         if isinstance(value, dict):
-            return {self.clean(name): self.clean_json(member) for name, member in value.items()}
-        return [self.clean_json(member) for member in value] if isinstance(value, list) else value
+            return {
+                name if name in kept else self.clean(name): self.clean_json(member, kept)
+                for name, member in value.items()
+            }
+        return [self.clean_json(member, kept) for member in value] if isinstance(value, list) else value
+
+
+def _without_stumps(text: str, secret: str) -> str:
+    """Take out what :func:`plain` has left of a secret where it has cut the rest off."""
+    end = text.find(_MORE)
+    while end >= 0:
+        start = max(0, end - LONGEST)
+        if secret[:_SHORTEST] in text[start:end]:
+            places = range(start, end - _SHORTEST + 1)
+            found = next((place for place in places if secret.startswith(text[place:end])), end)
+            withheld = _WITHHELD if found < end else ""
+            text, end = f"{text[:found]}{withheld}{text[end:]}", found + len(withheld)
+        end = text.find(_MORE, end + 1)
+    return text
 
 
 def spellings(secret: str, client_id: str) -> Iterator[str]:
@@ -81,7 +103,7 @@ def spellings(secret: str, client_id: str) -> Iterator[str]:
 
     References: RFC 6749 section 2.3.1
     """
-    yield from (secret, quote(secret, safe=""), quote_plus(secret))
+    yield from (secret, quote(secret, safe=""), quote_plus(secret), secret.encode("unicode_escape").decode("ascii"))
     yield b64encode(f"{quote_plus(client_id)}:{quote_plus(secret)}".encode()).decode("ascii")
 
 

@@ -38,8 +38,11 @@ class Revocation:
 
 
 def read_revocation(members: dict[str, Any]) -> Revocation | None:
-    """Read what :meth:`Revocation.members` wrote, or return ``None`` where it is anything else."""
-    if members.keys() != {"kind", "value", "before", "until"}:
+    """Read what :meth:`Revocation.members` wrote, or return ``None`` where it is anything else.
+
+    Further members are those of a worker that runs a later version: what is revoked is revoked all the same.
+    """
+    if not members.keys() >= {"kind", "value", "before", "until"}:
         return None
     kind, value, before, until = members["kind"], members["value"], members["before"], members["until"]
     well_typed = isinstance(kind, str) and kind in get_args(RevocationKind) and isinstance(value, str)

@@ -10,6 +10,7 @@ import logging
 import math
 from collections.abc import Callable
 from contextlib import suppress
+from contextvars import Context
 from functools import partial
 from typing import Protocol
 
@@ -46,7 +47,8 @@ class FeedTasks:
         self._caught_up = asyncio.Event()
         loop = asyncio.get_running_loop()
         hear = partial(feed.hear, self._caught_up.set)
-        self._tasks = {loop.create_task(self._keep_on(start)) for start in (hear, feed.tell)}
+        # In no context: what they tell later has nothing to do with the request that happens to be the first.
+        self._tasks = {loop.create_task(self._keep_on(start), context=Context()) for start in (hear, feed.tell)}
 
     async def catch_up(self, within: float | None = None) -> None:
         """Wait until everything that was said before has been heard, or it is known that nothing can be.

@@ -202,7 +202,7 @@ class Feed:
     def _accept(self, value: bytes) -> Place | None:
         """Note what one of us has written; whatever else stands in the log is nothing to us."""
         members = self._vault.open(value, name=self.stream) or {}
-        noted_at, wall = members.pop("noted_at", None), self._clock.wall()
+        noted_at, wall = members.get("noted_at"), self._clock.wall()
         heard = read_revocation(members)
         if heard is None:
             return None

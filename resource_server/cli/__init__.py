@@ -30,7 +30,12 @@ def build_app() -> "Typer":
     """Make the application: one function for each command."""
     import typer  # noqa: PLC0415 - comes with an extra
 
-    app = typer.Typer(name="resource-server", no_args_is_help=True, add_completion=False)
+    app = typer.Typer(
+        name="resource-server",
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_show_locals=False,  # tokens are among them
+    )
 
     @app.callback(invoke_without_command=True)
     def resource_server(

@@ -7,12 +7,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
+from resource_server._demo.signals import ending_on_signals
 from resource_server.cli.shared import FINE, INTERRUPTED, NOT_BEGUN, UNEXPECTED, busy, console, need, print_json
 from resource_server.conformance.clause import SEVERITIES, VERDICTS, Clause
 from resource_server.conformance.errors import SuiteError
 from resource_server.conformance.html import to_html
 from resource_server.conformance.junit import to_junit
-from resource_server.conformance.report import Report
+from resource_server.conformance.report import Report, Result
 from resource_server.conformance.run import Plan, choose, run
 from resource_server.conformance.target import Target, load_target, read_target
 
@@ -112,7 +113,7 @@ def run_suite(plan: Callable[[], Plan], files: Files) -> int:
         The exit status.
     """
     try:
-        with busy("Starting the target") as tell:
+        with ending_on_signals(), busy("Starting the target") as tell:  # or what was started would outlive us
             report = run(plan(), lambda one: tell(f"{one.id}: {one.title}"))
         write(report, files)
     except (SuiteError, OSError) as error:
@@ -186,18 +187,22 @@ def _table(*columns: str, title: str) -> "Table":
 def _show(report: Report) -> None:
     """Draw what is not as it should be, what does not apply, and the score."""
     out = console()
-    kinds = ("failed", "undecided", "not_applicable")
-    shown = sorted(
-        (one for one in report.results if one.outcome.verdict in kinds),
-        key=lambda one: (kinds.index(one.outcome.verdict), SEVERITIES.index(one.clause.severity)),
-    )
-    if shown:
-        table = _table("clause", "severity", "rule", "expected", "observed", title=report.target.name)
-        for one in shown:
-            cells = (one.clause.id, one.clause.severity, one.clause.title, one.outcome.expected, one.outcome.observed)
-            table.add_row(*cells, style=_STYLES[one.outcome.verdict])
-        out.print(table)
+    ranked = sorted(report.results, key=lambda one: SEVERITIES.index(one.clause.severity))
+    for verdict, style in _STYLES.items():
+        shown = [one for one in ranked if one.outcome.verdict == verdict]
+        if shown:
+            out.print(_results(f"{report.target.name}: {verdict.replace('_', ' ')}", shown, style))
     out.print(_score(report))
+
+
+def _results(title: str, shown: Sequence[Result], style: str) -> "Table":
+    """Draw results of one verdict, which the title tells: a pipe has no colours."""
+    expects = any(one.outcome.expected for one in shown)
+    table = _table("clause", "severity", "rule", *(("expected", "observed") if expects else ("reason",)), title=title)
+    for one in shown:
+        outcome = (one.outcome.expected, one.outcome.observed) if expects else (one.outcome.observed,)
+        table.add_row(one.clause.id, one.clause.severity, one.clause.title, *outcome, style=style)
+    return table
 
 
 def _score(report: Report) -> "Table":

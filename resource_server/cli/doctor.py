@@ -2,12 +2,14 @@
 
 import asyncio
 import sys
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from resource_server._protocol.sample import Sample
-from resource_server.cli.given import Unreadable, read_token
+from resource_server._protocol.urls import url_problem
+from resource_server.cli.given import Unreadable, named_files, read_token
 from resource_server.cli.shared import (
     FINE,
     INTERRUPTED,
@@ -65,20 +67,22 @@ def add(app: "Typer") -> None:
         """
         files = {"env_file": env_file, "secrets_dir": secrets_dir, "toml_file": toml_file}
         try:
+            named = named_files(files)
             sample = read_token(token_file)
+            _check_url(url)
         except Unreadable as error:
             sys.stderr.write(f"resource-server doctor: {error}\n")
             raise typer.Exit(NOT_BEGUN) from None
-        raise typer.Exit(run_doctor(files, sample, url or None, timeout or None, as_json=as_json))
+        raise typer.Exit(run_doctor(named, sample, url or None, timeout or None, as_json=as_json))
 
 
 def run_doctor(
-    files: dict[str, str], sample: Sample | None, url: str | None, timeout: float | None, *, as_json: bool
+    files: Mapping[str, Path], sample: Sample | None, url: str | None, timeout: float | None, *, as_json: bool
 ) -> int:
     """Look at everything, and show it.
 
     Args:
-        files: where options are read from, by the keywords of ``Settings.from_env``; those that are empty are none.
+        files: where options are read from, by the keywords of ``Settings.from_env``.
         sample: an access token that should be good.
         url: of a route of the API.
         timeout: seconds for each question; ``None`` for the service's own.
@@ -90,10 +94,9 @@ def run_doctor(
     from resource_server._doctor.examine import examine  # noqa: PLC0415 - httpx and pydantic, for this command only
     from resource_server.settings import Settings  # noqa: PLC0415 - as above
 
-    named = {name: Path(file) for name, file in files.items() if file}
     try:
         with busy("Looking at the configuration, the authorization server, the store and the proxies"):
-            report = asyncio.run(examine(partial(Settings.from_env, **named), sample=sample, url=url, patience=timeout))
+            report = asyncio.run(examine(partial(Settings.from_env, **files), sample=sample, url=url, patience=timeout))
     except KeyboardInterrupt:
         return INTERRUPTED
     if as_json:
@@ -101,6 +104,11 @@ def run_doctor(
     else:
         _show(report)
     return UNEXPECTED if report.verdict == "failed" else FINE
+
+
+def _check_url(url: str) -> None:
+    if url and url_problem(url, allow_insecure_http=True) is not None:
+        raise Unreadable("--url must be the whole URL of a route, like https://api.example.com/orders")
 
 
 def _show(report: "Report") -> None:

@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from textwrap import fill
 from typing import TYPE_CHECKING, Annotated
 
 from resource_server._explain.answer import Answer, UnreadableError
@@ -12,11 +13,12 @@ from resource_server._explain.words import Explanation, Severity, Turn
 from resource_server.cli.shared import FINE, NOT_BEGUN, UNEXPECTED, console, print_json
 
 if TYPE_CHECKING:
-    from rich.table import Table
     from typer import Typer
 
 LONGEST = 1_048_576
 """Bytes of a paste."""
+_NARROW = 80
+"""Columns where there is no terminal: what is mailed and pasted should not be wider."""
 _WHOSE = {
     Turn.NOBODY: "nobody's",
     Turn.CLIENT: "the client's",
@@ -66,8 +68,8 @@ def run_explain(file: str, *, status: int | None, fields: Sequence[str], as_json
     """
     try:
         explanation = explain_answers(_answers(file, status, fields))
-    except (OSError, UnicodeError, UnreadableError) as error:
-        sys.stderr.write(f"resource-server explain: {_cause(error, file)}\n")
+    except (OSError, UnreadableError) as error:
+        sys.stderr.write(f"resource-server explain: {_cause(error)}\n")
         return NOT_BEGUN
     if as_json:
         print_json(explanation.as_json())
@@ -97,38 +99,40 @@ def _read(file: str) -> str:
     return data.decode("utf-8", "replace")
 
 
-def _cause(error: Exception, file: str) -> str:
-    return f"{file} cannot be read: {error.strerror}" if isinstance(error, OSError) else str(error)
+def _cause(error: Exception) -> str:
+    # Who mistakes the argument gives the response itself in the place of a file.
+    return f"the file cannot be read: {error.strerror}" if isinstance(error, OSError) else str(error)
 
 
 def _show(explanation: Explanation) -> None:
     out = console()
-    advice = explanation.advice
-    for line in explanation.redirects:
-        out.print(f"before that: {line}", style="dim")
-    title = " ".join(word for word in (str(explanation.status), explanation.reason, explanation.error) if word)
-    out.print(title, style="bold")
-    out.print(advice.says)
-    out.print(_table(explanation))
-    for number, step in enumerate(advice.steps, 1):
-        out.print(f"  {number}. {step}")
-    for remark in explanation.remarks:
-        wrong = remark.severity is Severity.WRONG
-        clause = f" ({remark.clause})" if remark.clause else ""
-        out.print(f"{'wrong' if wrong else 'note'}: {remark.says}{clause}", style="red" if wrong else "yellow")
-    if explanation.hidden:
-        says = "note: a token stands in what was pasted; whoever has seen that has it. It is not repeated here."
-        out.print(says, style="yellow")
+    width = out.width if out.is_terminal else _NARROW
+    for text, indent, style in _lines(explanation):
+        # A line that is folded goes on below its own text.
+        out.print(fill(text, width, subsequent_indent=" " * indent), style=style)
     sys.stdout.flush()
 
 
-def _table(explanation: Explanation) -> "Table":
-    from rich.table import Table  # noqa: PLC0415 - comes with an extra
-
-    table = Table(box=None, show_header=False, pad_edge=False)
-    for name, value in _rows(explanation):
-        table.add_row(f"  {name}", value)
-    return table
+def _lines(explanation: Explanation) -> Iterator[tuple[str, int, str]]:
+    """Write each line: its text, how far in it goes on where it is folded, and a style."""
+    advice, rows = explanation.advice, list(_rows(explanation))
+    for line in explanation.redirects:
+        yield f"before that: {line}", 2, "dim"
+    title = " ".join(word for word in (str(explanation.status), explanation.reason, explanation.error) if word)
+    yield title, 2, "bold"
+    yield advice.says, 0, ""
+    indent = max(len(name) for name, _ in rows) + 4
+    for name, value in rows:
+        yield f"  {name:<{indent - 4}}  {value}", indent, ""
+    for number, step in enumerate(advice.steps, 1):
+        yield f"  {number}. {step}", 5, ""
+    for remark in explanation.remarks:
+        wrong = remark.severity is Severity.WRONG
+        clause = f" ({remark.clause})" if remark.clause else ""
+        yield f"{'wrong' if wrong else 'note'}: {remark.says}{clause}", 2, "red" if wrong else "yellow"
+    if explanation.hidden:
+        says = "note: a token stands in what was pasted; whoever has seen that has it. It is not repeated here."
+        yield says, 2, "yellow"
 
 
 def _rows(explanation: Explanation) -> Iterator[tuple[str, str]]:

@@ -76,7 +76,7 @@ def run_gateway(*, host: str, port: int, uds: str | None, workers: int, log_form
         log_format: how the log is written, ``text`` or ``json``.
 
     Returns:
-        The exit status: 2 where the options are not acceptable.
+        The exit status: 2 where the options are not acceptable, or nothing can listen there.
     """
     import uvicorn  # noqa: PLC0415 - comes with an extra
 
@@ -92,22 +92,25 @@ def run_gateway(*, host: str, port: int, uds: str | None, workers: int, log_form
     with TemporaryDirectory() if several else nullcontext() as folder:
         if folder is not None:
             os.environ.setdefault(SEVERAL, folder)
-        uvicorn.run(
-            "resource_server.forward_auth:ForwardAuth.from_env",
-            factory=True,
-            host=host,
-            port=port,
-            uds=uds,
-            workers=workers,
-            http="httptools",
-            ws="none",  # a handshake is judged like any other request
-            proxy_headers=False,  # a header does not decide who has sent a request
-            access_log=False,
-            server_header=False,
-            date_header=False,
-            log_config=log_config,
-            timeout_graceful_shutdown=_GRACE,
-        )
+        try:
+            uvicorn.run(
+                "resource_server.forward_auth:ForwardAuth.from_env",
+                factory=True,
+                host=host,
+                port=port,
+                uds=uds,
+                workers=workers,
+                http="httptools",
+                ws="none",  # a handshake is judged like any other request
+                proxy_headers=False,  # a header does not decide who has sent a request
+                access_log=False,
+                server_header=False,
+                date_header=False,
+                log_config=log_config,
+                timeout_graceful_shutdown=_GRACE,
+            )
+        except SystemExit:  # a port that is taken, and what else uvicorn has told already
+            return NOT_BEGUN
     return FINE
 
 

@@ -2,21 +2,21 @@
 
 import asyncio
 import json
+import os
 import sys
+from collections.abc import Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from resource_server._protocol.plain import plain
 from resource_server._protocol.sample import Sample
-from resource_server.cli.given import Unreadable, clean_token, read_token
+from resource_server.cli.given import Unreadable, clean_token, named_files, read_token
 from resource_server.cli.shared import FINE, INTERRUPTED, NOT_BEGUN, UNEXPECTED, busy, console, print_json
 from resource_server.errors import ConfigurationError
 from resource_server.requirements import Requirement, all_of, any_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-
     from typer import Typer
 
 _EPILOG = (
@@ -68,6 +68,7 @@ def add(app: "Typer") -> None:
         """
         files = {"env_file": env_file, "secrets_dir": secrets_dir, "toml_file": toml_file}
         try:
+            named = named_files(files)
             given = _given(token, token_file)
             requirement = Requirement.of(
                 all_of(*scope or ()),
@@ -80,13 +81,13 @@ def add(app: "Typer") -> None:
             sys.stderr.write(f"resource-server inspect: {error}\n")
             raise typer.Exit(NOT_BEGUN) from None
         options = {"strategy": strategy} if strategy else {}
-        raise typer.Exit(run_inspect(given, requirement, files, options, offline=offline, as_json=as_json))
+        raise typer.Exit(run_inspect(given, requirement, named, options, offline=offline, as_json=as_json))
 
 
 def run_inspect(  # noqa: PLR0913 - each by name
     sample: Sample,
     requirement: Requirement,
-    files: dict[str, str],
+    files: Mapping[str, Path],
     options: dict[str, str],
     *,
     offline: bool,
@@ -97,7 +98,7 @@ def run_inspect(  # noqa: PLR0913 - each by name
     Args:
         sample: the access token.
         requirement: what the route demands that it is for.
-        files: where options are read from, by the keywords of ``Settings.from_env``; those that are empty are none.
+        files: where options are read from, by the keywords of ``Settings.from_env``.
         options: options that win over them.
         offline: ask nobody.
         as_json: print JSON in place of text.
@@ -108,13 +109,13 @@ def run_inspect(  # noqa: PLR0913 - each by name
     from resource_server._inspect.investigate import inspect_token  # noqa: PLC0415 - httpx, for this command only
     from resource_server.settings import Settings  # noqa: PLC0415 - pydantic, as above
 
-    named: dict[str, Any] = {name: Path(file) for name, file in files.items() if file}
-    read_settings = partial(Settings.from_env, **named, **options)
+    given: dict[str, Any] = {**files, **options}
+    read_settings = partial(Settings.from_env, **given)
     try:
         with busy("Reading the token" if offline else "Asking about the token"):
             found = asyncio.run(inspect_token(sample, read_settings, requirement, offline=offline))
     except ConfigurationError as error:
-        sys.stderr.write(f"resource-server inspect: {error}\n")
+        sys.stderr.write(f"resource-server inspect: {error} (--offline reads the token without asking anybody)\n")
         return NOT_BEGUN
     except KeyboardInterrupt:
         return INTERRUPTED
@@ -131,14 +132,14 @@ def _given(token: str, token_file: str) -> Sample:
         raise Unreadable("give one token: as an argument, or by --token-file")
     if token and token != "-":  # noqa: S105 - stands for the standard input
         sys.stderr.write(_SEEN_BY_ALL)
-        return clean_token(token.encode())
+        return clean_token(os.fsencode(token))
     found = read_token(token_file or token)
     if found is None:
         raise Unreadable("there is no token: give one by --token-file, or - for the standard input")
     return found
 
 
-def _show(found: "Mapping[str, Any]") -> None:
+def _show(found: Mapping[str, Any]) -> None:
     from rich.text import Text  # noqa: PLC0415 - comes with an extra
 
     out = console()
@@ -147,7 +148,7 @@ def _show(found: "Mapping[str, Any]") -> None:
         out.print(Text.assemble((f"{name:<{_INDENT}}", "bold"), (_fold(text, width), style)))
 
 
-def _lines(found: "Mapping[str, Any]") -> "Iterator[tuple[str, str, str]]":
+def _lines(found: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
     """Write each line: its name, its text, and a style."""
     token, signature, introspection = found["token"], found["signature"], found["introspection"]
     yield "token", f"{token['says']} ({token['length']} bytes)", ""
@@ -167,7 +168,7 @@ def _lines(found: "Mapping[str, Any]") -> "Iterator[tuple[str, str, str]]":
         yield from _decision(found["decision"])
 
 
-def _decision(decision: "Mapping[str, Any]") -> "Iterator[tuple[str, str, str]]":
+def _decision(decision: Mapping[str, Any]) -> Iterator[tuple[str, str, str]]:
     if decision["reason"] is None and decision["error"] is None:
         yield "decision", f"accepted, {decision['assurance']}", "bold green"
         return
@@ -176,9 +177,7 @@ def _decision(decision: "Mapping[str, Any]") -> "Iterator[tuple[str, str, str]]"
         yield "challenge", decision["challenge"], ""
 
 
-def _members(
-    name: str, members: "Mapping[str, Any] | None", times: "Mapping[str, str]"
-) -> "Iterator[tuple[str, str, str]]":
+def _members(name: str, members: Mapping[str, Any] | None, times: Mapping[str, str]) -> Iterator[tuple[str, str, str]]:
     """Write each member on a line of its own: as JSON, so that nothing in it can move the cursor."""
     for number, (key, value) in enumerate((members or {}).items()):
         written = plain(json.dumps(value), _LONGEST)

@@ -58,14 +58,19 @@ def run_snippets(target: str, wishes: Mapping[str, str | None], *, into: str | N
         if into is not None:
             _write(files, Path(into))
     except (ConfigurationError, OSError) as error:
-        says = f"{error.filename}: {error.strerror}" if isinstance(error, OSError) else str(error)
-        sys.stderr.write(f"resource-server snippets: {says}\n")
+        sys.stderr.write(f"resource-server snippets: {_cause(error)}\n")
         return NOT_BEGUN
     if as_json:
         print_json({"target": target, "files": files})
     elif into is None:
         sys.stdout.write(_joined(files))
     return FINE
+
+
+def _cause(error: Exception) -> str:
+    if isinstance(error, FileExistsError):
+        return f"{error.filename} is there already, and nothing is overwritten: name another folder"
+    return f"{error.filename}: {error.strerror}" if isinstance(error, OSError) else str(error)
 
 
 def _joined(files: Mapping[str, str]) -> str:

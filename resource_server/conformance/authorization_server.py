@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 from resource_server.conformance.errors import SuiteError
+from resource_server.conformance.printable import printable
 from resource_server.conformance.wire import Connection
 
 CLIENT_ID, CLIENT_SECRET = "rs", "rs-secret"
@@ -105,6 +106,7 @@ class AuthorizationServer:
         fields = [] if document is None else [("Content-Type", "application/json")]
         answer = self._connection.send(method, f"/_mock{path}", fields, body)
         if not 200 <= answer.status < 300:  # noqa: PLR2004 - success
-            raise SuiteError(f"the mock authorization server at {self.url} answered {method} {path}: {answer.text}")
+            said = f"{method} {path}: {printable(answer.text)}"
+            raise SuiteError(f"the mock authorization server at {self.url} answered {said}")
         members: dict[str, Any] = json.loads(answer.body)
         return members

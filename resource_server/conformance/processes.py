@@ -16,6 +16,7 @@ from typing import IO
 
 from resource_server.conformance.authorization_server import CLIENT_ID, CLIENT_SECRET, AuthorizationServer
 from resource_server.conformance.errors import SuiteError
+from resource_server.conformance.printable import printable
 from resource_server.conformance.target import Target
 from resource_server.conformance.wire import NO_ANSWER, Connection, free_port
 
@@ -37,8 +38,10 @@ def mock_authorization_server(audience: str, port: int = 0) -> Generator[Authori
     Raises:
         SuiteError: it does not start.
     """
-    command = (sys.executable, "-m", "mock_as", "serve", "--port", str(port), "--audience", audience)
-    with _running(command, Path.cwd(), os.environ) as (process, printed):
+    # Neither the folder nor the environment of whoever runs the suite says what is served here, or to whom.
+    command = (sys.executable, "-P", "-m", "mock_as", "serve", "--port", str(port), "--audience", audience)
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("MOCK_AS_")}
+    with _running(command, Path.cwd(), environment) as (process, printed):
         line = _first_line(process, printed)
         yield AuthorizationServer(json.loads(line)["issuer"])
 
@@ -124,6 +127,10 @@ def _output(printed: IO[bytes]) -> str:
     return printed.read().decode(errors="replace")
 
 
+def _told(printed: IO[bytes]) -> str:
+    return "\n".join(map(printable, _output(printed)[-_TOLD:].strip().splitlines()))
+
+
 def _first_line(process: subprocess.Popen[bytes], printed: IO[bytes]) -> str:
     """Wait for the line of JSON that the mock writes when it serves."""
     deadline = time.monotonic() + _PATIENCE
@@ -132,7 +139,7 @@ def _first_line(process: subprocess.Popen[bytes], printed: IO[bytes]) -> str:
             if line.startswith("{") and line.endswith("}"):
                 return line
         time.sleep(_POLL)
-    raise SuiteError(f"the mock authorization server does not start: {_output(printed)[-_TOLD:].strip()}")
+    raise SuiteError(f"the mock authorization server does not start: {_told(printed)}")
 
 
 def _await(target: Target, process: subprocess.Popen[bytes] | None, printed: IO[bytes] | None) -> None:
@@ -141,6 +148,6 @@ def _await(target: Target, process: subprocess.Popen[bytes] | None, printed: IO[
     while connection.send("GET", target.ready).status == NO_ANSWER:
         ended = process is not None and process.poll() is not None
         if ended or time.monotonic() > deadline:
-            said = "" if printed is None else ": " + _output(printed)[-_TOLD:].strip()
+            said = "" if printed is None else ": " + _told(printed)
             raise SuiteError(f"the target {target.name} does not answer at {target.url}{said}")
         time.sleep(_POLL)

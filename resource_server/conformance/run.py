@@ -12,6 +12,7 @@ from resource_server.conformance.authorization_server import AuthorizationServer
 from resource_server.conformance.clause import Clause, Outcome
 from resource_server.conformance.clauses import CLAUSES
 from resource_server.conformance.errors import SuiteError
+from resource_server.conformance.printable import printable
 from resource_server.conformance.processes import mock_authorization_server, started
 from resource_server.conformance.report import Report, Result
 from resource_server.conformance.stand import Stand
@@ -53,7 +54,8 @@ def open_stand(plan: Plan) -> Generator[Stand]:
         stand = Stand(stack.enter_context(started(plan.target, server)), server)
         if stand.settle(_FIRST) is None:
             said = stand.exchanges[-1].answer.text
-            raise SuiteError(f"the target {plan.target.name} lets no good token in; it answers {said}")
+            named = f"to a token for the audience {plan.target.audience}"
+            raise SuiteError(f"the target {plan.target.name} lets no good token in; it answers {said}, {named}")
         yield stand
 
 
@@ -95,7 +97,8 @@ def try_clause(one: Clause, stand: Stand) -> Result:
             outcome = one.probe(stand)
         except OSError as error:
             outcome = Outcome("undecided", one.title, f"the target could not be reached: {type(error).__name__}")
-    return Result(one, replace(outcome, source=one.source), time.monotonic() - began)
+    outcome = replace(outcome, source=one.source, observed=printable(outcome.observed))
+    return Result(one, outcome, time.monotonic() - began)
 
 
 def choose(names: Iterable[str]) -> tuple[Clause, ...]:

@@ -31,7 +31,6 @@ _FORMATS: tuple[Format, ...] = ("opaque", "jwt", "both")
 _TABLES = ("target", "routes", "claims", "features")
 _TARGET = ("name", "version", "url", "start", "ready", "environment")
 _CLAIMS = ("audience", "format", "alg", "cache_seconds", "leeway_seconds")
-_OFF = "the target does not claim it"
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +76,7 @@ class Target:
         if need in {"opaque", "jwt"}:
             return "" if self.format in {need, "both"} else f"the target takes no {need} tokens"
         said = self.features.get(need, self._default(need))
-        return "" if said is True else said or _OFF
+        return "" if said is True else said or f"the target does not claim the feature {need!r}"
 
     def _default(self, feature: str) -> bool:
         if feature == "introspection":

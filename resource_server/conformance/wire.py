@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import socket
 import ssl
 from collections.abc import Sequence
@@ -18,6 +19,8 @@ NO_ANSWER = 0
 """The status of what is no response: the connection ended, or nothing came in time."""
 TOO_LATE = "nothing came in time"
 _LONGEST_BODY = 1 << 20
+_PORTS = range(20_000, 30_000)
+"""Below those that a machine gives to connections."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +160,11 @@ def read_answer(connection: socket.socket, method: str) -> Answer:
 
 
 def free_port() -> int:
-    """Return a port of the loopback interface that nobody listens at."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
-    return port
+    """Return a port of the loopback interface that nobody listens at, and that nobody is given without asking for it.
+
+    A target needs seconds before it listens there, in which connections take ports of their own.
+    """
+    while True:
+        port = secrets.choice(_PORTS)
+        with suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return port

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
@@ -43,13 +44,15 @@ def test_a_server_without_mistakes_ends_with_0(issuer: str, capsys: pytest.Captu
 
 
 def test_a_mistake_ends_with_1_and_is_shown(issuer: str, capsys: pytest.CaptureFixture[str]) -> None:
-    """The clause stands in the table, with what was expected."""
+    """The clause stands in the table of what failed, with what was expected; what does not apply has another one."""
     with options(Stored, issuer) as given:
         assert end(*given, "--only", STORED, "--only", "6750-3.1-h") == 1
-    out = capsys.readouterr().out
-    assert STORED in out
-    assert "no-store" in out
-    assert "names no route 'both'" in out
+    lines = [line.strip() for line in capsys.readouterr().out.splitlines()]
+    begins = [next(at for at, line in enumerate(lines) if line.endswith(kind)) for kind in (": failed", "applicable")]
+    failed, not_applicable = "\n".join(lines[slice(*begins)]), "\n".join(lines[begins[1] :])
+    assert STORED in failed
+    assert "no-store" in failed
+    assert "names no route 'both'" in not_applicable
 
 
 def test_json_alone_is_printed(issuer: str, capsys: pytest.CaptureFixture[str]) -> None:
@@ -114,6 +117,22 @@ def test_a_ctrl_c_ends_with_130(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(cli.conformance, "run", interrupted)
     assert end("--url", "http://127.0.0.1:1", "--route", "read=/") == 130
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_ends_it_as_a_ctrl_c_does(number: signal.Signals, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever ends the suite by name, or its terminal, ends what it has started too; afterwards all is as before."""
+    before, went_on = signal.getsignal(number), False
+
+    def killed(*_: Any) -> None:
+        nonlocal went_on
+        signal.raise_signal(number)
+        went_on = True
+
+    monkeypatch.setattr(cli.conformance, "run", killed)
+    assert end("--url", "http://127.0.0.1:1", "--route", "read=/") == 130
+    assert not went_on
+    assert signal.getsignal(number) is before
 
 
 def test_clauses_are_listed(capsys: pytest.CaptureFixture[str]) -> None:

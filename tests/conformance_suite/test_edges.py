@@ -7,14 +7,14 @@ import pytest
 from mock_as import MockAS
 from resource_server.conformance import stand
 from resource_server.conformance.authorization_server import AuthorizationServer
-from resource_server.conformance.clause import Outcome, clause
+from resource_server.conformance.clause import Outcome, clause, judged
 from resource_server.conformance.clauses import SWEEP, http, patience
 from resource_server.conformance.run import Plan, open_stand, try_clause
 from resource_server.conformance.target import Target
 from resource_server.conformance.wire import Connection
-from tests.conformance_suite.mutants import BrokenChallenge
-from tests.conformance_suite.small_server import Claims, Refused, SmallServer
-from tests.conformance_suite.stands import judge_one, served
+from tests.conformance_suite.mutants import BrokenChallenge, CrashesInAnOutage
+from tests.conformance_suite.small_server import Claims, Receive, Refused, Scope, Send, SmallServer
+from tests.conformance_suite.stands import judge, judge_one, served
 
 
 class NeverComesBack(SmallServer):
@@ -40,6 +40,37 @@ class UnreadableChallenge(SmallServer):
     def challenge(self, refused: Refused) -> str:
         """Put a quotation mark in front."""
         return '"' + super().challenge(refused)
+
+
+class HidesVisibly(SmallServer):
+    """Answers 404 for what is hidden, in other words than for what is not there."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Say that it is hidden."""
+        if scope["type"] == "lifespan" or scope["path"] != "/hidden":
+            await super().__call__(scope, receive, send)
+            return
+        await send({"type": "http.response.start", "status": 404, "headers": [(b"content-length", b"6")]})
+        await send({"type": "http.response.body", "body": b"hidden"})
+
+
+class MetadataOfAnother(SmallServer):
+    """Publishes metadata of another resource than the one that their URL is made of."""
+
+    def challenge(self, refused: Refused) -> str:
+        """Name them."""
+        where = "https://api.example.test/.well-known/oauth-protected-resource/orders"
+        return f'{super().challenge(refused)}, resource_metadata="{where}"'
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Publish them."""
+        if not scope.get("path", "").startswith("/.well-known/"):
+            await super().__call__(scope, receive, send)
+            return
+        body = b'{"resource": "https://api.example.test/bills"}'
+        head = [(b"content-length", str(len(body)).encode())]
+        await send({"type": "http.response.start", "status": 200, "headers": head})
+        await send({"type": "http.response.body", "body": body})
 
 
 class NoDpop(SmallServer):
@@ -85,6 +116,13 @@ def test_metadata_that_nobody_names_cannot_be_judged(issuer: str) -> None:
     assert list(verdicts.values()) == ["failed", "undecided", "failed", "failed"]
 
 
+def test_metadata_of_another_resource(issuer: str) -> None:
+    """RFC 9728 §3.3: what the metadata name has to be what their URL is made of."""
+    features = {"metadata": True}
+    assert judge_one(MetadataOfAnother, issuer, "9728-5.1-a", features=features).outcome.verdict == "passed"
+    assert judge_one(MetadataOfAnother, issuer, "9728-3.3-a", features=features).outcome.verdict == "failed"
+
+
 def test_who_claims_dpop_is_held_to_it(issuer: str) -> None:
     """A server that knows no proofs lets bound tokens in as bearer tokens, and is found out."""
     features = {"dpop": True}
@@ -120,6 +158,20 @@ def test_one_route_is_enough(issuer: str) -> None:
                 assert try_clause(one, opened).outcome.verdict == "passed", one.id
 
 
+def test_what_is_hidden_is_compared_with_what_is_missing(issuer: str) -> None:
+    """A 404 of its own tells that there is something."""
+    routes = {"hidden": "/hidden", "missing": "/nothing"}
+    assert judge_one(SmallServer, issuer, "9110-15.5.4-a", routes=routes).outcome.verdict == "passed"
+    assert judge_one(HidesVisibly, issuer, "9110-15.5.4-a", routes=routes).outcome.verdict == "failed"
+
+
+def test_a_crash_is_one_in_an_outage_too(issuer: str) -> None:
+    """A 503 is right while the authorization server fails, and a 500 never is: the last look at all answers tells."""
+    asked = ("field-outage-a", "field-no-crash")
+    assert [one.clause.id for one in judge(CrashesInAnOutage, issuer, *asked).failed] == list(asked)
+    assert judge(SmallServer, issuer, *asked).whole
+
+
 def test_a_target_that_is_gone_leaves_a_clause_undecided() -> None:
     """A probe that cannot connect says so, and the suite goes on."""
 
@@ -132,6 +184,20 @@ def test_a_target_that_is_gone_leaves_a_clause_undecided() -> None:
         "undecided",
         "the target could not be reached: ConnectionRefusedError",
     )
+
+
+def test_what_a_target_says_moves_no_cursor() -> None:
+    """Whatever form the report has, an escape sequence in it is spelled out, and a megabyte is cut."""
+    hostile = stand.Stand(Target("hostile", "http://127.0.0.1:1", {}), AuthorizationServer("http://127.0.0.1:1"))
+    told = "401 \x1b]8;;http://evil\x1b\\ \u202e\r\n" + "x" * 10_000
+
+    def probe(_: stand.Stand) -> Outcome:
+        return judged(met=False, expected="401", observed=told)
+
+    observed = try_clause(clause("x", "practice", "low", "practice", "Rule")(probe), hostile).outcome.observed
+    assert observed.startswith(r"401 \x1b]8;;http://evil\x1b\ \u202e\r\nxxx")
+    assert observed.isprintable()
+    assert len(observed) < 2_100
 
 
 def test_certificates_are_checked() -> None:

@@ -18,7 +18,7 @@ from resource_server.conformance.errors import SuiteError
 from resource_server.conformance.processes import mock_authorization_server, started, variables
 from resource_server.conformance.run import Plan, open_stand
 from resource_server.conformance.target import AUDIENCE, Target, read_target
-from resource_server.conformance.wire import Connection
+from resource_server.conformance.wire import Connection, free_port
 from tests.conformance_suite.small_server import SmallServer
 from tests.conformance_suite.stands import served
 from tests.support.live import PATIENCE
@@ -118,6 +118,23 @@ def test_the_mock_is_started_at_the_port_that_is_asked_for() -> None:
         assert server.endpoints()["issuer"] == server.url
 
 
+def test_the_mock_is_no_one_elses(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Neither variables that are for another mock, nor modules in the folder of whoever runs the suite, are read."""
+    monkeypatch.setenv("MOCK_AS_ADMIN_TOKEN", "another's")
+    (tmp_path / "mock_as.py").write_text("raise SystemExit('not this one')")
+    monkeypatch.chdir(tmp_path)
+    with mock_authorization_server(AUDIENCE) as server:
+        assert server.mint({}).text
+
+
+def test_a_target_that_prints_escape_sequences_is_told_without(tmp_path: Path, issuer: str) -> None:
+    """What a process has printed is shown line by line, and can do nothing but be read."""
+    target = described(tmp_path, "-c", "print('one\\x1b[2J\\ntwo')")
+    with pytest.raises(SuiteError) as ending, started(target, AuthorizationServer(issuer)):
+        pass
+    assert str(ending.value).endswith(": one\\x1b[2J\ntwo")
+
+
 def test_a_mock_that_does_not_start_is_told() -> None:
     """A port that is taken is named by the mock itself."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
@@ -147,3 +164,14 @@ def test_a_target_that_lets_nobody_in_is_not_judged(issuer: str, monkeypatch: py
 def test_an_answer_that_is_no_http_is_no_answer() -> None:
     """A connection that ends, or that says something else, is told as such."""
     assert Connection("http://127.0.0.1:1").send("GET", "/").text == "no response (ConnectionRefusedError)"
+
+
+def test_a_port_that_is_taken_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The next one is tried, and it can be listened at."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        taken = listener.getsockname()[1]
+        free = free_port()
+        ports = iter((taken, free))
+        monkeypatch.setattr("secrets.choice", lambda _: next(ports))
+        assert free_port() == free
+    assert free in range(20_000, 30_000)

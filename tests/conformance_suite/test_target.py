@@ -78,9 +78,9 @@ def test_the_port_and_the_interpreter_are_filled_in(tmp_path: Path) -> None:
     ("need", "reason"),
     [
         ("dpop", ""),
-        ("metadata", "the target does not claim it"),
+        ("metadata", "the target does not claim the feature 'metadata'"),
         ("introspection", "keys are enough"),
-        ("problem_json", "the target does not claim it"),
+        ("problem_json", "the target does not claim the feature 'problem_json'"),
         ("jwks", ""),
         ("rfc9068", ""),
         ("jwt", ""),

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import re
 import signal
-import socket
 import subprocess
-from contextlib import ExitStack, closing
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from time import monotonic
 from typing import IO
 
 from tests.docs.pages import Block, commands
+from tests.support.live import end, listens, wait_for
 
 SHELL = "Third terminal"
 READY = {"mock-as": '"ready": true', "uvicorn": "running on"}
@@ -20,8 +19,6 @@ READY = {"mock-as": '"ready": true', "uvicorn": "running on"}
 PORTS = {"nginx": "8080", "resource-server": "9100"}
 """The port, as on the pages, of a program that does not say so."""
 END = "--- the command has ended"
-PATIENCE = 30.0
-"""Seconds in which a server that says nothing must listen."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +58,7 @@ class Terminals:
     def close(self) -> None:
         """End every process."""
         for process in (*self._servers.values(), self._shell):
-            process.terminate()
+            end(process)
         self._stack.close()
 
     def write(self, block: Block) -> None:
@@ -95,7 +92,8 @@ class Terminals:
     def _await(self, server: subprocess.Popen[str], line: str) -> str:
         program = line.split(maxsplit=1)[0]
         if program in PORTS:
-            _await_port(self._ports[PORTS[program]], server)
+            port = self._ports[PORTS[program]]
+            wait_for(server, lambda: listens(port), lambda: _printed(server))
             return ""
         printed = iter(_stream(server.stdout).readline, "")
         return next((line for line in printed if READY[program] in line), "it has ended")
@@ -126,17 +124,11 @@ class Terminals:
         return self._stack.enter_context(process)
 
 
-def _stream(end: IO[str] | None) -> IO[str]:
-    assert end is not None
-    return end
+def _stream(pipe: IO[str] | None) -> IO[str]:
+    assert pipe is not None
+    return pipe
 
 
-def _await_port(port: int, server: subprocess.Popen[str]) -> None:
-    """Return as soon as somebody listens at a port."""
-    until = monotonic() + PATIENCE
-    while server.poll() is None and monotonic() < until:
-        with closing(socket.socket()) as trial:
-            if trial.connect_ex(("127.0.0.1", port)) == 0:
-                return
-    assert server.poll() is None, _stream(server.stdout).read()
-    raise AssertionError(f"nobody listens at {port}")
+def _printed(process: subprocess.Popen[str]) -> str:
+    """Return all that a process has printed; what it prints while it runs has no end."""
+    return "it runs" if process.poll() is None else _stream(process.stdout).read()

@@ -13,7 +13,8 @@ import pytest
 from mock_as import MockAS
 from resource_server import cli
 from resource_server._doctor import examine as examining
-from resource_server._doctor.finding import CHECKS
+from resource_server._doctor.finding import CHECKS, Finding, Verdict
+from resource_server.cli.doctor import draw
 from tests.support.examined import options
 
 Run = Callable[..., object]
@@ -67,6 +68,15 @@ def test_a_broken_one(run: Run, capsys: pytest.CaptureFixture[str], monkeypatch:
     assert lines[-1].startswith("1 broken")
 
 
+@pytest.mark.parametrize(
+    ("verdict", "is_red"), [("ok", False), ("warning", False), ("failed", True), ("skipped", False)]
+)
+def test_what_is_broken_is_red(verdict: Verdict, is_red: bool) -> None:  # noqa: FBT001 - a column of the table
+    """A reader's eye goes to what is broken, and to nothing else: the first red line is the cause."""
+    drawn = draw(Finding("clock", verdict, "the clocks differ"), 80)
+    assert any("red" in str(span.style) for span in drawn.spans) == is_red
+
+
 def test_files(run: Run, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Options come from the files that are named, too."""
     monkeypatch.delenv("RESOURCE_SERVER_CLIENT_SECRET")
@@ -107,6 +117,12 @@ def test_a_token_on_the_standard_input(
     assert "subject alice" in capsys.readouterr().out
 
 
+def test_a_token_in_the_place_of_a_file(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    """Who mistakes the option does not find the token in the log of the terminal."""
+    assert run("--token-file", "s3cr3t-t0ken") == 2
+    assert "s3cr3t-t0ken" not in "".join(capsys.readouterr())
+
+
 @pytest.mark.parametrize("content", [b"", b"two words", b"x" * 70_000, None])
 def test_what_is_no_token(content: bytes | None, run: Run, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     """A file without a token, and one that is not there, begin nothing."""
@@ -116,6 +132,22 @@ def test_what_is_no_token(content: bytes | None, run: Run, capsys: pytest.Captur
     shown = capsys.readouterr()
     assert shown.out == ""
     assert shown.err.startswith("resource-server doctor: ")
+
+
+@pytest.mark.parametrize("url", ["orders", "api.example.com/orders", "ftp://api.example.com", "https://"])
+def test_what_is_no_url(url: str, run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    """A URL that nothing can be sent to begins nothing, and an example is given."""
+    assert run("--url", url) == 2
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    assert "https://api.example.com/orders" in shown.err
+
+
+def test_a_file_of_variables_that_is_not_there(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    """A file that was named must be there; the usual one need not be."""
+    assert run("--env-file", "missing.env") == 2
+    assert "missing.env is not a file" in capsys.readouterr().err
+    assert run("--env-file", "") == 0
 
 
 def test_an_interruption(run: Run, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

@@ -58,6 +58,7 @@ async def test_a_private_key_is_published(mock_as_server: MockAS) -> None:
     found = of(report, "jwks")
     assert found.verdict == "warning"
     assert "leaked" in found.says
+    assert [one for one in report.findings if "leaked" in one.says] == [found]  # it is told once
     assert secret not in str(report.as_json())
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from mock_as import MockAS
+from resource_server._doctor import proxy
 from resource_server._doctor.finding import Finding
 from resource_server._doctor.proxy import judge_proxy
 from resource_server._protocol.sample import Sample
@@ -166,6 +167,41 @@ async def test_our_metadata(url: bytes, metadata: Any, word: str | None) -> None
         [found] = await judge_proxy(f"http://127.0.0.1:{port}/things", None, 5.0)
     assert (found.verdict == "ok") == (word is None)
     assert word is None or word in found.says
+
+
+@pytest.mark.attack("A-H-2")
+@pytest.mark.parametrize(
+    ("bare", "word"),
+    [
+        ((302, [(b"location", b"http://[")]), "a redirect to"),
+        ((302, [(b"location", b"https://user:word@login.example/start?state=secret-state")]), "https://login.example/"),
+        (
+            (401, [NO_STORE, (b"www-authenticate", b'Bearer resource_metadata="https://[/?secret-state"')]),
+            "at another address",
+        ),
+    ],
+)
+async def test_an_address_that_is_none(bare: Said, word: str) -> None:
+    """An address that cannot be taken apart is no crash; of one that can be, nothing is told that may be secret."""
+    [found] = await judged(answering(bare=bare))
+    assert word in found.says
+    assert "secret-state" not in found.says
+    assert "user:word" not in found.says
+
+
+@pytest.mark.rfc("6750-5.3-b")
+async def test_a_token_goes_nowhere_without_tls(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where everybody on the way could read it, a good token is not tried out."""
+    monkeypatch.setattr(proxy, "is_loopback", lambda _: False)
+    asked: list[str] = []
+
+    def script(sent: str) -> Any:
+        asked.append(sent)
+        return answering()(sent)
+
+    [found] = await judged(script, token="good-token")
+    assert (found.verdict, "was not sent" in found.says) == ("warning", True)
+    assert asked == ["bare", "malformed"]
 
 
 async def test_nobody_there() -> None:

@@ -93,6 +93,21 @@ async def test_a_store_that_keeps_nothing() -> None:
     assert "does not give back" in found.says
 
 
+class Exchanging:
+    """A store that gives back the value of somebody else."""
+
+    async def perform(self, call: StoreCall) -> Recalled | None:
+        """Give back what is there, whatever was written."""
+        return Recalled(b"of somebody else") if isinstance(call, Recall) else None
+
+
+async def test_a_store_that_gives_back_something_else() -> None:
+    """A value that was not written with our secret is not ours, and the store no store."""
+    found = await _try(cast("Any", Exchanging()), Vault(b"x" * 32, ("issuer",)), [], 1.0)
+    assert found.verdict == "failed"
+    assert "does not give back" in found.says
+
+
 @pytest.mark.parametrize(("took", "verdict"), [(0.01, "ok"), (0.06, "warning")])
 def test_how_slow_it_may_be(took: float, verdict: str) -> None:
     """A store that is slower than requests wait for is of no use to them."""

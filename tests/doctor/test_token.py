@@ -66,6 +66,14 @@ async def test_a_token_that_we_may_not_see(mock_as_server: MockAS) -> None:
     assert "this client may not see it" in (found.mend or "")
 
 
+async def test_a_token_that_was_cut_off(mock_as_server: MockAS) -> None:
+    """What begins like a JWT and does not end like one was not copied as a whole."""
+    token = mock_as_server.token().value.rpartition(".")[0]
+    found = first_red(await examined(mock_as_server, token=token))
+    assert "its end is missing (inactive)" in found.says
+    assert found.mend == "look whether all of it was copied"
+
+
 async def test_an_unknown_token_of_another_sort(mock_as_server: MockAS) -> None:
     """Characters that no token has are told as malformed."""
     found = first_red(await examined(mock_as_server, token="{}"))

@@ -95,8 +95,8 @@ def test_more_fields(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixt
 @pytest.mark.parametrize(
     ("text", "arguments", "says"),
     [
-        ("nothing", [], "there is no status line like 'HTTP/1.1 401 Unauthorized'"),
-        ("", ["/does/not/exist"], "/does/not/exist cannot be read: No such file or directory"),
+        ("nothing", [], "there is no status line like 'HTTP/1.1 401 Unauthorized': curl -i prints it"),
+        ("", ["/does/not/exist"], "the file cannot be read: No such file or directory"),
         ("x" * (LONGEST + 1), [], f"it is longer than {LONGEST} bytes"),
         ("", ["--status", "401", "-H", TOKEN], "a field is written as 'Name: value'"),
     ],

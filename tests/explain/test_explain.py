@@ -148,6 +148,9 @@ def test_the_challenge_of_the_own_scheme_counts() -> None:
     both = ('Bearer realm="b", scope="one"', 'DPoP algs="ES256", scope="two"')
     assert of(401, *both, sent=Sent("dpop", "t0ken")).advice.values["scope"] == ["two"]
     assert of(401, *both, sent=Sent("bearer", "t0ken")).advice.values["scope"] == ["one"]
+    for sent in (None, Sent("bearer", "t0ken")):
+        errors = of(401, 'Bearer realm="b"', 'DPoP error="use_dpop_nonce"', dpop_nonce="n-1", sent=sent)
+        assert errors.advice.action == Action.SEND_NONCE
     explanation = of(401, 'Bearer realm="b"', 'DPoP error="use_dpop_nonce"', dpop_nonce="n-1", cache_control="no-store")
     assert (explanation.advice.action, needed(explanation)) == (Action.SEND_NONCE, {"nonce": "n-1"})
     assert defects(explanation) == {Defect.SEVERAL_SCHEMES}

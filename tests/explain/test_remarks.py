@@ -88,6 +88,8 @@ def test_errors_that_differ() -> None:
     challenge = 'Bearer error="invalid_token"'
     assert defects(of(401, challenge, body='{"error": "insufficient_scope"}')) == [Defect.ERRORS_DIFFER]
     assert defects(of(401, challenge, body='{"error": "Unauthorized"}')) == []
+    both = (challenge, 'DPoP error="invalid_dpop_proof"')
+    assert Defect.ERRORS_DIFFER not in defects(of(401, *both, body='{"error": "invalid_dpop_proof"}'))
 
 
 def test_an_error_without_a_token() -> None:

@@ -9,7 +9,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,7 +22,7 @@ from resource_server import cli
 from resource_server.events import JSONFormatter
 from tests.gateway.door import forwarded
 from tests.support.jwt import signing_key
-from tests.support.live import end
+from tests.support.live import end, wait_for
 
 PREFIX = "RESOURCE_SERVER_FORWARD_AUTH_"
 NEEDED = {
@@ -73,6 +72,17 @@ def test_how_it_is_served(served: list[dict[str, Any]]) -> None:
     assert found["environment"][f"{PREFIX}CLAIMS"] == "sub tenant"
     assert found["environment"][f"{PREFIX}CREDENTIAL"] == "strip"
     assert "PROMETHEUS_MULTIPROC_DIR" not in found["environment"]
+
+
+def test_a_port_that_is_taken(served: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the server cannot begin it says why, and the status is that of all commands."""
+
+    def fail(*_: object, **__: object) -> None:
+        sys.exit(3)
+
+    monkeypatch.setattr(uvicorn, "run", fail)
+    assert ended("--port", "9000") == 2
+    assert served == []
 
 
 def test_the_environment(served: list[dict[str, Any]]) -> None:
@@ -152,19 +162,11 @@ def running(folder: Path, *arguments: str) -> Generator[tuple[subprocess.Popen[s
     command = [sys.executable, "-c", main, "forward-auth", "--uds", str(path), *arguments]
     with subprocess.Popen(command, env=os.environ | NEEDED, stderr=subprocess.PIPE, text=True) as process:
         try:
-            _wait(path, process)
+            wait_for(process, lambda: _listens(path), lambda: f"it has ended with {process.returncode}")
             with httpx.Client(transport=httpx.HTTPTransport(uds=str(path)), base_url="http://gateway") as client:
                 yield process, client
         finally:
             end(process)
-
-
-def _wait(path: Path, process: subprocess.Popen[str]) -> None:
-    until = time.monotonic() + _PATIENCE
-    while not _listens(path):
-        assert process.poll() is None
-        assert time.monotonic() < until
-        time.sleep(0.02)
 
 
 def _listens(path: Path) -> bool:

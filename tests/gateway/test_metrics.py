@@ -69,6 +69,19 @@ async def test_other_events_are_handed_on() -> None:
     assert told == [StoreAvailable("https://as.example.test")]
 
 
+async def test_what_cannot_be_counted_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Counting that fails, as where the disk is full, keeps no event from the log."""
+    told: list[object] = []
+    metrics = Metrics(told.append)
+
+    def fail(event: object) -> None:
+        raise OSError
+
+    monkeypatch.setattr(metrics, "_metrics", fail)
+    metrics(StoreAvailable("https://as.example.test"))
+    assert told == [StoreAvailable("https://as.example.test")]
+
+
 async def test_several_workers(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Where the client counts for several workers, what all of them have counted is told."""
     monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", str(tmp_path))

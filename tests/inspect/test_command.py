@@ -6,6 +6,7 @@ import io
 import json
 import sys
 from collections.abc import Callable
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,8 @@ import pytest
 from mock_as import MockAS
 from resource_server import cli
 from resource_server._inspect import investigate
+from resource_server._inspect.findings import NAMES, Decision, Inspection, Introspection, Rung, Signature
+from resource_server._inspect.reading import Reading
 from tests.support.examined import options
 
 Run = Callable[..., object]
@@ -34,6 +37,12 @@ def run(mock_as_server: MockAS, monkeypatch: pytest.MonkeyPatch, tmp_path: Path)
         return ending.value.code
 
     return run
+
+
+def test_bytes_that_are_no_text(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    """An argument may be any bytes: what is no token is told as that."""
+    assert run("--offline", "abc\udcff") == 0
+    assert "it has characters that no token has" in " ".join(capsys.readouterr().out.split())
 
 
 def test_a_token_that_is_accepted(run: Run, capsys: pytest.CaptureFixture[str], mock_as_server: MockAS) -> None:
@@ -125,6 +134,7 @@ def test_a_token_on_the_standard_input(run: Run, monkeypatch: pytest.MonkeyPatch
         (["two words"], "more than one word"),
         (["token", "--token-file", "token"], "give one token"),
         (["token", "--scope", 'quoted"'], "scope"),
+        (["token", "--env-file", "missing.env"], "--env-file missing.env is not a file"),
     ],
 )
 def test_nothing_could_be_begun(arguments: list[str], word: str, run: Run, capsys: pytest.CaptureFixture[str]) -> None:
@@ -139,7 +149,33 @@ def test_no_configuration(run: Run, capsys: pytest.CaptureFixture[str], monkeypa
     """Without a configuration there is nobody to ask."""
     monkeypatch.delenv("RESOURCE_SERVER_ISSUER")
     assert run(token="opaque-token") == 2
-    assert "RESOURCE_SERVER_ISSUER" in capsys.readouterr().err
+    told = capsys.readouterr().err
+    assert "RESOURCE_SERVER_ISSUER" in told
+    assert "--offline" in told
+
+
+@pytest.mark.parametrize("secret", ["token", "status", "decision"])
+def test_a_secret_that_is_one_of_our_words(
+    secret: str,
+    run: Run,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    mock_as_server: MockAS,
+) -> None:
+    """A secret that is a word of the report takes nothing out of its form."""
+    monkeypatch.setenv("RESOURCE_SERVER_CLIENT_SECRET", secret)
+    assert run("--json", token=mock_as_server.token().value) == 1
+    assert set(json.loads(capsys.readouterr().out)) == {
+        "token", "signature", "introspection", "ladder", "decision", "note"
+    }  # fmt: skip
+    assert run(token=mock_as_server.token().value) == 1
+
+
+def test_our_words() -> None:
+    """The names that stay are those of all members."""
+    parts = (Reading, Signature, Introspection, Rung, Decision, Inspection)
+    names = {member.name for part in parts for member in fields(part)}
+    assert names - {"name"} | {"rung"} == NAMES
 
 
 def test_an_interruption(run: Run, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

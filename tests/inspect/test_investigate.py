@@ -117,6 +117,23 @@ async def test_several_authorization_servers(mock_as_server: MockAS) -> None:
     assert "of none of the issuers that are trusted here" in found["note"]
 
 
+@pytest.mark.attack("A-H-2")
+async def test_the_secret_of_one_of_several(mock_as_server: MockAS) -> None:
+    """The secret that we have with one authorization server of several does not come back in its answer either."""
+    said = options(mock_as_server)
+    audience, secret = said.pop("audience"), mock_as_server.credentials("rs")[1]
+    other = AuthorizationServer(issuer="https://other.example", strategy="jwks", token_format="jwt")
+    mock_as_server.fault("introspect", 200, body={"active": True, "sub": secret})
+    found = await inspect_token(
+        Sample(mock_as_server.token().value.encode()),
+        lambda: Settings.build(
+            authorization_servers=[AuthorizationServer(**said), other], audience=audience, strategy="introspect"
+        ),
+    )
+    assert found["introspection"]["answer"]["sub"] == "[redacted]"
+    assert secret not in str(found)
+
+
 async def test_a_fixed_token_of_ours(mock_as_server: MockAS) -> None:
     """Where we authenticate with a token, that is kept secret too."""
     mock_as_server.fault("introspect", 200, body={"active": True, "sub": "our-own-bearer-token"})

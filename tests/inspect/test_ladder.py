@@ -127,6 +127,26 @@ async def test_what_a_route_demands(  # noqa: PLR0917 - the columns of a table
     assert f'error="{error}"' in found["decision"]["challenge"]
 
 
+@pytest.mark.parametrize(
+    ("minted", "fault", "word"),
+    [
+        ({"active": False}, {}, "active: false, which nothing overrules"),
+        ({"aud": "https://other.example"}, {}, "active: true, and not for us (wrong_audience)"),
+        ({}, {"exp": 1}, "active: true, and not for us (expired)"),
+    ],
+)
+async def test_why_introspection_refuses(
+    minted: dict[str, Any], fault: dict[str, Any], word: str, mock_as_server: MockAS
+) -> None:
+    """What the authorization server says is told apart from what we make of it."""
+    token = mock_as_server.token(format="opaque", **minted).value
+    if fault:
+        mock_as_server.fault("introspect", 200, body={"active": True, "aud": mock_as_server.options.audience} | fault)
+    found = await inspected(mock_as_server, token)
+    assert rungs(found)["introspect"] == R
+    assert found["ladder"][1]["says"] == word
+
+
 async def test_a_token_that_is_bound(mock_as_server: MockAS) -> None:
     """A token that is bound to a key is good, and a request without a proof is not."""
     token = mock_as_server.token(token_type="DPoP").value

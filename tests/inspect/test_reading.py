@@ -34,6 +34,8 @@ def jwe() -> bytes:
         (jwt({"alg": "ES256"}, ["alice"]), "JWT", "no JSON object"),
         (jwe(), "encrypted JWT", "not opened here"),
         (jwt({"alg": "ES256"}, {}) + b"=", "no token", "spelled as none may be"),
+        (jwt({"alg": "ES256"}, {})[:-5], "opaque token", "its end is missing"),
+        (jwt({"alg": "ES256"}, {})[:9], "opaque token", "its end is missing"),
         (b"{}", "no token", "characters that no token has"),
         ("ünïcode".encode(), "no token", "characters that no token has"),
     ],

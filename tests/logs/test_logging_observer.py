@@ -168,6 +168,22 @@ def test_what_is_remembered_is_bounded(heard: Heard) -> None:
     assert len(heard.records) == before + 1
 
 
+def test_what_was_told_again_is_not_the_first_to_be_forgotten(heard: Heard) -> None:
+    """A fault that lasts stays one line a minute, however many others there are beside it."""
+    clock = Ticking()
+    observer = LoggingObserver(monotonic=clock, repeat_after=60.0)
+    lasting = AuthorizationServerUnavailable("introspection", "timeout", None, ISSUER)
+    observer(lasting)
+    for number in range(1_023):
+        observer(AuthorizationServerUnavailable("introspection", f"status_{number}", None, ISSUER))
+    clock.now += 60.0
+    observer(lasting)
+    observer(AuthorizationServerUnavailable("introspection", "one_more", None, ISSUER))
+    before = len(heard.records)
+    observer(lasting)
+    assert len(heard.records) == before
+
+
 @pytest.mark.parametrize(
     "event", [StoreAvailable(ISSUER), RevocationFeedAvailable(ISSUER)], ids=lambda e: type(e).__name__
 )

@@ -12,7 +12,6 @@ from mock_as import MockAS
 
 pytestmark = pytest.mark.anyio
 NOON = 1_735_732_800.0
-FOREVER = 1e15
 
 
 def told(response: httpx.Response) -> list[float]:
@@ -41,12 +40,22 @@ async def test_in_this_process() -> None:
         assert told(await client.get(tenant.url.jwks)) == [NOON - 600]
 
 
-def test_a_time_beyond_the_calendar() -> None:
+@pytest.mark.parametrize("seconds", [1e15, 1e18, 1e30])
+def test_a_time_beyond_the_calendar(seconds: float) -> None:
     """A clock that has been moved where no date can be written is not told of."""
     mock = MockAS()
     with mock.serve() as url:
-        mock.clock.advance(FOREVER)
+        mock.clock.advance(seconds)
         assert told(httpx.get(f"{url}/jwks")) == []
+
+
+@pytest.mark.parametrize("http", ["h11", "httptools"])
+def test_a_fault_tells_another_time(http: str) -> None:
+    """A fault with a date of its own is told, and nothing beside it: how clients take a clock that is wrong."""
+    mock = MockAS()
+    with mock.serve(http=http) as url:
+        mock.fault("jwks", headers={"Date": "Wed, 01 Jan 2025 12:00:00 GMT"})
+        assert told(httpx.get(f"{url}/jwks")) == [NOON]
 
 
 async def test_another_server() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ NAMES = {
 }
 
 
+@cache
 def situations() -> list[dict[str, Any]]:
     """Read what is tried."""
     found: list[dict[str, Any]] = yaml.safe_load(SITUATIONS.read_text(encoding="utf-8"))["tests"]

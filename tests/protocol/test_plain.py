@@ -8,6 +8,8 @@ import pytest
 
 from resource_server._protocol.plain import Scrubber, plain, plain_list, spellings, token_parts
 
+SECRET = "0123456789-abcdefghijklmnopqrstuvwxyz-ABCDEF"
+
 
 @pytest.mark.attack("A-H-2")
 @pytest.mark.parametrize(
@@ -51,3 +53,24 @@ def test_secrets() -> None:
         "abc": True,
     }
     assert scrubber.clean("p%26ss%20word%2B4711") == "[redacted]"
+
+
+@pytest.mark.attack("A-H-2")
+@pytest.mark.parametrize(
+    ("text", "cleaned"),
+    [
+        (plain("x" * 80 + SECRET * 2), "x" * 80 + "[redacted]..."),
+        (plain("x" * 60 + SECRET * 2), "x" * 60 + "[redacted][redacted]..."),
+        (f"{SECRET[:9]}..., and {SECRET[:5]}...", "[redacted]..., and [redacted]..."),
+        (f"{SECRET[:4]}-5 ...", f"{SECRET[:4]}-5 ..."),
+        (f"{SECRET[:3]}...", f"{SECRET[:3]}..."),
+    ],
+)
+def test_a_secret_that_was_cut_off(text: str, cleaned: str) -> None:
+    """What was cut in the middle of a secret shows none of it; its first few characters stand in many words."""
+    assert Scrubber([SECRET]).clean(text) == cleaned
+
+
+def test_a_secret_in_other_letters() -> None:
+    """A secret that had to be escaped to be shown is known in that form too."""
+    assert Scrubber(spellings("s\u00e9cret-word", "rs")).clean(plain("it is s\u00e9cret-word")) == "it is [redacted]"

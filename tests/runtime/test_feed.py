@@ -7,6 +7,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable
+from contextvars import ContextVar
 from typing import Any
 
 import pytest
@@ -125,6 +126,23 @@ async def test_tasks_tell_and_hear() -> None:
     await telling.aclose(1.0)
     await hearing.aclose(1.0)
     assert log.closed == 4
+
+
+async def test_what_is_heard_belongs_to_no_request() -> None:
+    """The request that happens to be the first has its context to itself: nothing that is heard later is told in it."""
+    request: ContextVar[str] = ContextVar("request", default="none")
+    log, (feed, known), told = TaskLog(), make_feed(), list[str]()
+    known.listen(lambda: told.append(request.get()))
+    request.set("the first")
+    tasks = FeedTasks(feed, lambda: log)
+    await tasks.catch_up()
+    other, others = make_feed()
+    telling = FeedTasks(other, lambda: log)
+    note(other, others, "alice")
+    await reached(lambda: len(known) == 1)
+    await tasks.aclose(1.0)
+    await telling.aclose(1.0)
+    assert told == ["none"]
 
 
 async def test_woken_from_another_thread() -> None:

@@ -12,7 +12,7 @@ import pytest
 from resource_server import cli
 from tests.support.live import end, exchange, request
 from tests.support.nginx import find_nginx
-from tests.support.proxies import APACHE, CADDY, ENVOY, HAPROXY, TRAEFIK, Program, _wait
+from tests.support.proxies import APACHE, CADDY, ENVOY, HAPROXY, TRAEFIK, Program, wait_for_proxy
 from tests.support.valkey import free_port
 
 PATIENCE = 60
@@ -72,7 +72,7 @@ def test_traefik_takes_it(tmp_path: Path) -> None:
     with (tmp_path / "log").open("wb") as log:
         process = subprocess.Popen([path, *TRAEFIK.arguments], cwd=tmp_path, stdout=log, stderr=log)
     try:
-        _wait(process, port, tmp_path / "log")
+        wait_for_proxy(process, port, tmp_path / "log")
         assert exchange(port, request("GET", "/orders", host=b"localhost")).status >= 500
         assert exchange(port, request("GET", "/orders", host=b"another.test")).status == 404
     finally:

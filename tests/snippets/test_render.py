@@ -248,7 +248,7 @@ def test_into_a_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> No
     shown = capsys.readouterr()
     assert (shown.out, shown.err.splitlines()) == ("", [str(folder / name) for name in written("nginx")])
     assert run("nginx", "--into", str(folder)) == 2
-    assert "File exists" in capsys.readouterr().err
+    assert "is there already" in capsys.readouterr().err
 
 
 def test_a_target_that_is_not_there(capsys: pytest.CaptureFixture[str]) -> None:

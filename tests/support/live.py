@@ -5,7 +5,8 @@ from __future__ import annotations
 import socket
 import subprocess
 import threading
-from collections.abc import Generator, Iterator
+import time
+from collections.abc import Callable, Generator, Iterator
 from contextlib import closing, contextmanager, suppress
 from http import HTTPStatus
 from typing import Any
@@ -16,6 +17,8 @@ from tests.support.answer import Answer
 
 PATIENCE = 20.0
 """Seconds after which a test gives up; no test that passes waits for anything like as long."""
+STARTING = 60.0
+"""Seconds for a process to start, on a machine that does much else."""
 
 
 def end(process: subprocess.Popen[Any]) -> None:
@@ -34,6 +37,27 @@ def end(process: subprocess.Popen[Any]) -> None:
         process.kill()
         process.wait()
         raise
+
+
+def wait_for(process: subprocess.Popen[Any], is_ready: Callable[[], bool], printed: Callable[[], str]) -> None:
+    """Wait until a process can be asked.
+
+    Args:
+        process: what this test run has started.
+        is_ready: whether it can.
+        printed: what it has printed, for whoever wonders why it cannot.
+    """
+    until = time.monotonic() + STARTING
+    while not is_ready():
+        assert process.poll() is None, printed()
+        assert time.monotonic() < until, f"it does not start: {printed()}"
+        time.sleep(0.01)
+
+
+def listens(port: int) -> bool:
+    """Tell whether somebody listens at a port of this machine."""
+    with closing(socket.socket()) as trial:
+        return trial.connect_ex(("127.0.0.1", port)) == 0
 
 
 class _Server(uvicorn.Server):

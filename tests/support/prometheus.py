@@ -9,9 +9,9 @@ import json
 import re
 import shutil
 import subprocess
-import time
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ import httpx
 import pytest
 import yaml
 
-from tests.support.live import PATIENCE, end
+from tests.support.live import PATIENCE, end, wait_for
 from tests.support.valkey import free_port
 
 MONITORING = Path(__file__).parents[2] / "deploy/monitoring"
@@ -45,6 +45,7 @@ def promtool(*words: str | Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, check=False, capture_output=True, text=True, timeout=PATIENCE * 3)
 
 
+@cache
 def rules() -> list[dict[str, Any]]:
     """Read the alert rules."""
     [group] = yaml.safe_load(RULES.read_text(encoding="utf-8"))["groups"]
@@ -151,16 +152,8 @@ def run_prometheus(folder: Path, ports: Mapping[str, int]) -> Generator[Promethe
         process = subprocess.Popen(command, stdout=output, stderr=output)
     server = Prometheus(f"http://127.0.0.1:{port}")
     try:
-        _wait(process, server, log)
+        wait_for(process, server.ready, lambda: log.read_text(encoding="utf-8"))
         yield server
     finally:
         server.close()
         end(process)
-
-
-def _wait(process: subprocess.Popen[bytes], server: Prometheus, log: Path) -> None:
-    until = time.monotonic() + PATIENCE
-    while not server.ready():
-        assert process.poll() is None, log.read_text(encoding="utf-8")
-        assert time.monotonic() < until, "Prometheus does not start"
-        time.sleep(0.02)

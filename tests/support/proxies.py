@@ -13,7 +13,6 @@ import shutil
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Generator, Iterable, Mapping
 from concurrent.futures import Future
 from contextlib import contextmanager, suppress
@@ -27,7 +26,7 @@ from mock_as import MockAS, Token
 from tests.support.answer import Answer
 from tests.support.gateway import Received, Upstream, make_gateway, received, serve_upstream
 from tests.support.headers import ParsedChallenge, parse_challenges
-from tests.support.live import PATIENCE, end, exchange, request, serve
+from tests.support.live import PATIENCE, end, exchange, request, serve, wait_for
 from tests.support.valkey import free_port
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -111,7 +110,7 @@ def run_proxy(
         with (folder / "log").open("wb") as log:
             process = subprocess.Popen([found, *program.arguments], cwd=folder, stdout=log, stderr=log)
         try:
-            _wait(process, port, folder / "log")
+            wait_for_proxy(process, port, folder / "log")
             yield port
         finally:
             end(process)
@@ -132,13 +131,9 @@ def _configure(program: Program, folder: Path, ports: Mapping[str, int], changes
         (folder / "modules").symlink_to(_MODULES)
 
 
-def _wait(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
-    """Wait until the proxy answers."""
-    until = time.monotonic() + PATIENCE
-    while not _answers(port):
-        assert process.poll() is None, log.read_text(encoding="utf-8", errors="replace")
-        assert time.monotonic() < until, "the proxy does not start"
-        time.sleep(0.01)
+def wait_for_proxy(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
+    """Wait until a proxy answers."""
+    wait_for(process, lambda: _answers(port), lambda: log.read_text(encoding="utf-8", errors="replace"))
 
 
 def _answers(port: int) -> bool:

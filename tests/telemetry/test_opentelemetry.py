@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
+import sys
+import textwrap
 from contextlib import suppress
 from typing import Any
 
@@ -26,6 +29,7 @@ from resource_server.events import (
     TokenValidated,
 )
 from resource_server.opentelemetry import instrument
+from resource_server.statistics import CAUSES, OTHER
 from tests.support.api import API
 from tests.support.blocking import BlockingStage
 from tests.support.jwt import access_token, signing_key
@@ -42,9 +46,11 @@ def attributes(span: ReadableSpan) -> dict[str, Any]:
     return dict(span.attributes or {})
 
 
-def asked(status: int | None, cause: str | None = None, address: str = "as.example.com") -> AuthorizationServerAsked:
+def asked(
+    status: int | None, cause: str | None = None, address: str = "as.example.com", port: int = 443
+) -> AuthorizationServerAsked:
     """Make the event of a question."""
-    return AuthorizationServerAsked("introspection", "POST", address, 443, status, cause, 0.5, None, ISSUER)
+    return AuthorizationServerAsked("introspection", "POST", address, port, status, cause, 0.5, None, ISSUER)
 
 
 def tell(stage: Stage, *events: Event) -> None:
@@ -167,6 +173,48 @@ def test_a_bounded_number_of_descriptions() -> None:
     assert len({each.get("http.response.status_code") for each in series}) == 41
     assert {each["error.type"] for each in series if "http.response.status_code" not in each} == {"_OTHER"}
     assert all(("server.port" in each) == (each["server.address"] != "other") for each in series)
+
+
+def test_a_bounded_number_of_causes() -> None:
+    """Whatever a cause is called, no more than so many are told apart."""
+    stage = Stage()
+    telemetry = Telemetry(stage.server)
+    tell(stage, *(asked(None, f"cause_{number}") for number in range(100)), asked(None, "No word, at all"))
+    series = [dict(labels) for name, labels in telemetry.points() if name == "http.client.request.duration"]
+    assert len({each["error.type"] for each in series}) == CAUSES + 1
+    assert {each["error.type"] for each in series} - {f"cause_{number}" for number in range(100)} == {OTHER}
+
+
+@pytest.mark.parametrize(
+    ("event", "status"),
+    [
+        (asked(200), StatusCode.UNSET),
+        (asked(307), StatusCode.UNSET),
+        (asked(400), StatusCode.ERROR),
+        (asked(503), StatusCode.ERROR),
+        (asked(None, "timeout"), StatusCode.ERROR),
+    ],
+)
+def test_the_span_of_a_question(event: AuthorizationServerAsked, status: StatusCode) -> None:
+    """It is as long as the question was, and an error where the answer was one (the semantic conventions say so)."""
+    stage = Stage()
+    telemetry = Telemetry(stage.server)
+    with telemetry.tracer.start_as_current_span("request"):
+        tell(stage, event)
+    (span,) = telemetry.spans("POST")
+    assert span.start_time is not None
+    assert span.end_time is not None
+    assert span.end_time - span.start_time == 500_000_000
+    assert span.status.status_code is status
+
+
+def test_a_host_with_many_ports() -> None:
+    """A server whose metadata name another port each time makes no more series than one with many hosts."""
+    stage = Stage()
+    telemetry = Telemetry(stage.server)
+    tell(stage, *(asked(200, port=port) for port in range(1, 1000)))
+    series = [dict(labels) for name, labels in telemetry.points() if name == "http.client.request.duration"]
+    assert len({each.get("server.port") for each in series}) == 21
 
 
 async def test_a_request_and_what_it_waited_for(mock_as: MockAS) -> None:
@@ -312,3 +360,33 @@ async def test_an_exporter_that_fails(caplog: pytest.LogCaptureFixture) -> None:
     telemetry.tracer_provider.add_span_processor(Broken())  # type: ignore[arg-type]  # as broken as can be
     assert (await stage.server.authenticate(bearer("good"))).subject
     assert "observer_failed" in caplog.text
+
+
+BEFORE_AND_AFTER = """
+    from opentelemetry import metrics
+    from opentelemetry.sdk.metrics import MeterProvider
+    from opentelemetry.sdk.metrics.export import InMemoryMetricReader
+    from resource_server import ResourceServer
+    from resource_server.opentelemetry import instrument
+
+    servers = [
+        ResourceServer(issuer="https://as.example.com", audience="a", client_id="c", client_secret="s" * 32)
+        for _ in range(2)
+    ]
+    instrument(servers[0])
+    reader = InMemoryMetricReader()
+    metrics.set_meter_provider(MeterProvider([reader]))
+    instrument(servers[1])
+    for server, hits in zip(servers, (3, 4)):
+        server._core.state.cache.lookups.hits = hits
+    for each in reader.get_metrics_data().resource_metrics[0].scope_metrics[0].metrics:
+        if each.name == "resource_server.lookups":
+            print(sum(point.value for point in each.data.data_points))
+"""
+
+
+def test_before_the_sdk_and_after_it() -> None:
+    """Servers are told together, whether they were instrumented before the application chose its SDK or after that."""
+    script = textwrap.dedent(BEFORE_AND_AFTER)
+    told = subprocess.run([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True, check=True).stdout
+    assert told.split() == ["7"]

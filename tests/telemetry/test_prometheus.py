@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client import CollectorRegistry, Gauge, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
 from mock_as import MockAS
-from resource_server import Assurance, BlockingResourceServer, Event, ResourceServer
+from resource_server import Assurance, BlockingResourceServer, ConfigurationError, Event, ResourceServer
 from resource_server.events import (
     AuthorizationServerAsked,
     AuthorizationServerUnavailable,
@@ -26,7 +26,7 @@ from resource_server.events import (
     StoreAvailable,
     TokenValidated,
 )
-from resource_server.prometheus import Metrics, instrument
+from resource_server.prometheus import Metrics, _leave_out_the_dead, instrument
 from tests.support.api import API
 from tests.support.origin import Origin
 from tests.support.play import options
@@ -171,7 +171,7 @@ def test_the_usual_registry(monkeypatch: pytest.MonkeyPatch) -> None:
 WORKER = """
     import sys
     from resource_server import ResourceServer
-    from resource_server.prometheus import instrument
+    from resource_server.prometheus import _leave_out_the_dead, instrument
     from prometheus_client import CollectorRegistry
 
     server = ResourceServer(issuer="https://as.example.com", audience="a", client_id="c", client_secret="s" * 32)
@@ -203,3 +203,56 @@ def test_several_workers(tmp_path: Path) -> None:
     broken = {("issuer", ISSUER), ("kind", "configuration"), ("endpoint", "door"), ("cause", "broken")}
     assert told["resource_server_faults_total", frozenset(broken)] == 4
     assert told["resource_server_in_flight", frozenset({("issuer", ISSUER)})] == 0
+
+
+def test_dead_workers_hold_nothing(tmp_path: Path) -> None:
+    """What a worker held is told for as long as it lives; what it has counted stays."""
+    dead = subprocess.Popen([sys.executable, "-c", ""])
+    dead.wait()
+    held = {name: tmp_path / f"gauge_livemax_{name}.db" for name in (dead.pid, os.getpid(), 10**30, "odd")}
+    counted = tmp_path / f"counter_{dead.pid}.db"
+    for path in (*held.values(), counted):
+        path.touch()
+    _leave_out_the_dead(tmp_path)
+    assert set(tmp_path.iterdir()) == {counted, *held.values()} - {held[dead.pid]}
+
+
+def test_names_that_are_taken() -> None:
+    """A registry that has other metrics by these names is refused, and shows its own as before."""
+    registry = CollectorRegistry()
+    Gauge("resource_server_info", "Of the application.", registry=registry).set(7)
+    with pytest.raises(ConfigurationError, match=r"^registry "):
+        instrument(server(), registry)
+    assert samples(generate_latest(registry).decode())["resource_server_info", frozenset()] == 7
+
+
+def test_who_asks_while_the_metrics_are_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A scrape in that very moment waits until all of them are there: it takes the lock that is held meanwhile."""
+    held: list[bool] = []
+    make = Metrics._make_gauges
+
+    def make_watched(metrics: Metrics) -> None:
+        held.append(metrics._lock.locked())
+        make(metrics)
+
+    monkeypatch.setattr(Metrics, "_make_gauges", make_watched)
+    metrics = instrument(server(), CollectorRegistry())
+    assert (held, metrics._lock.locked()) == ([True], False)
+
+
+def test_what_takes_long_is_done_seldom(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Writing down for other workers takes no more than a hundredth of the time."""
+    monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", str(tmp_path))
+    now, written = [0.0], list[float]()
+    metrics = Metrics(CollectorRegistry())
+
+    def take_long() -> None:
+        written.append(now[0])
+        now[0] += 0.5
+
+    monkeypatch.setattr(metrics, "refresh", take_long)
+    monkeypatch.setattr("resource_server.prometheus.time.monotonic", lambda: now[0])
+    for _ in range(200):
+        metrics(StoreAvailable(ISSUER))
+        now[0] += 1.0
+    assert written == [0.0, 50.5, 101.0, 151.5]

@@ -47,7 +47,7 @@ class Receiver:
     """
 
     def __init__(self, program: Path, folder: Path) -> None:
-        """Start it, and wait until it answers."""
+        """Start it."""
         http, grpc = free_port(), free_port()
         self.url = f"http://127.0.0.1:{http}"
         self._lines: Queue[str] = Queue()
@@ -65,6 +65,9 @@ class Receiver:
         )  # fmt: skip
         self._reader = Thread(target=self._read, daemon=True)
         self._reader.start()
+
+    def wait(self) -> None:
+        """Return when it can be told something."""
         self.read_until(lambda lines: any("Starting Rotel" in line for line in lines))
 
     def read_until(self, has_all: Callable[[list[str]], bool]) -> list[str]:
@@ -96,8 +99,11 @@ def receiver(tmp_path: Path) -> Generator[Receiver]:
     if program is None:
         pytest.skip("rotel is not installed: the package rotel of constraints/dev.txt")
     running = Receiver(program, tmp_path)
-    yield running
-    running.end()
+    try:
+        running.wait()
+        yield running
+    finally:
+        running.end()
 
 
 def spans(lines: list[str]) -> dict[str, dict[str, str]]:

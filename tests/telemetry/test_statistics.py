@@ -126,6 +126,26 @@ async def test_a_date_that_says_nothing(date: str) -> None:
     assert [told.clock_skew_seconds for told in stage.server.statistics()] == [None]
 
 
+async def test_what_is_known_of_a_clock_stays() -> None:
+    """An answer that does not tell the time takes nothing back of what another one has told."""
+    ahead = says(200, {"active": False}, date="Tue, 14 Nov 2023 22:23:20 GMT")
+    stage = Stage(introspect=ahead, jwks=publishes(signing_key()))
+    await present(stage.server, "bad")
+    (before,) = stage.server.statistics()
+    assert before.clock_skew_seconds is not None
+    stage.origin.replies["introspect"] = says(200, {"active": False}, date="")
+    await present(stage.server, "another")
+    assert [told.clock_skew_seconds for told in stage.server.statistics()] == [before.clock_skew_seconds]
+
+
+async def test_a_date_out_of_a_cache() -> None:
+    """An answer that was made earlier, such as keys out of a cache in between, says nothing about a clock either."""
+    old = says(200, {"active": False}, date="Tue, 14 Nov 2023 22:23:20 GMT", age="3600")
+    stage = Stage(introspect=old, jwks=publishes(signing_key()))
+    await present(stage.server, "bad")
+    assert [told.clock_skew_seconds for told in stage.server.statistics()] == [None]
+
+
 async def test_the_breakers() -> None:
     """An endpoint is asked, left alone, or about to be tried."""
     stage = Stage({"strategy": "introspect"}, introspect=fails(httpx.ConnectError("no")))
@@ -247,7 +267,7 @@ def test_the_first_values_are_named() -> None:
         ("status_503", "status_503"),
         ("status_418", "status_4xx"),
         ("status_599", "status_5xx"),
-        ("status_999", "status_999"),
+        ("status_999", OTHER),
         ("Bad Words; \n", OTHER),
         ("", OTHER),
         (None, OTHER),
@@ -277,6 +297,23 @@ def test_growth() -> None:
     del server
     gc.collect()
     assert not growth._last
+
+
+def test_growth_remembers_nobody_who_is_gone() -> None:
+    """However many issuers come and go, only those that are there are remembered."""
+    growth, server = Growth(), Labels()
+    for number in range(3):
+        assert len(list(growth.take(server, [numbers(issuer=f"https://{number}.example.com", misses=1)]))) == 3
+    assert list(growth._last[server]) == ["https://2.example.com"]
+
+
+def test_refusals_leave_the_causes_their_places() -> None:
+    """Whoever has requests refused, or answers with odd statuses, hides no cause of an outage."""
+    labels = Labels()
+    for number in range(100):
+        labels.reason(f"reason_{number}")
+    assert {labels.cause(f"status_{number}") for number in range(600, 1000)} == {OTHER}
+    assert labels.cause("timeout") == "timeout"
 
 
 def test_issuers_without_a_name_are_told_together() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from opentelemetry.sdk.metrics import MeterProvider
-from opentelemetry.sdk.metrics.export import InMemoryMetricReader
+from opentelemetry.sdk.metrics.export import InMemoryMetricReader, Metric
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
@@ -38,19 +38,19 @@ class Telemetry:
 
     def points(self) -> dict[Point, float]:
         """Return every number: of a histogram the sum."""
-        data = self._reader.get_metrics_data()
         found: dict[Point, float] = {}
-        for resource in [] if data is None else data.resource_metrics:
-            for scope in resource.scope_metrics:
-                for metric in scope.metrics:
-                    for point in metric.data.data_points:
-                        value = getattr(point, "value", None)
-                        labels = frozenset((point.attributes or {}).items())
-                        found[metric.name, labels] = getattr(point, "sum", 0.0) if value is None else value
+        for metric in self._metrics():
+            for point in metric.data.data_points:
+                value = getattr(point, "value", None)
+                labels = frozenset((point.attributes or {}).items())
+                found[metric.name, labels] = getattr(point, "sum", 0.0) if value is None else value
         return found
 
     def units(self) -> dict[str, str | None]:
         """Return the unit of each metric."""
+        return {metric.name: metric.unit for metric in self._metrics()}
+
+    def _metrics(self) -> list[Metric]:
         data = self._reader.get_metrics_data()
         scopes = [scope for each in ([] if data is None else data.resource_metrics) for scope in each.scope_metrics]
-        return {metric.name: metric.unit for scope in scopes for metric in scope.metrics}
+        return [metric for scope in scopes for metric in scope.metrics]
