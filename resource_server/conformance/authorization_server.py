@@ -105,8 +105,17 @@ class AuthorizationServer:
         body = None if document is None else json.dumps(document).encode()
         fields = [] if document is None else [("Content-Type", "application/json")]
         answer = self._connection.send(method, f"/_mock{path}", fields, body)
-        if not 200 <= answer.status < 300:  # noqa: PLR2004 - success
+        members = _read(answer.body) if 200 <= answer.status < 300 else None  # noqa: PLR2004 - success
+        if members is None:
             said = f"{method} {path}: {printable(answer.text)}"
             raise SuiteError(f"the mock authorization server at {self.url} answered {said}")
-        members: dict[str, Any] = json.loads(answer.body)
         return members
+
+
+def _read(body: bytes) -> dict[str, Any] | None:
+    """Return what an answer of the control plane says; ``None`` where that is another server's."""
+    try:
+        document = json.loads(body)
+    except ValueError:
+        return None
+    return document if isinstance(document, dict) else None

@@ -5,10 +5,11 @@ from __future__ import annotations
 import secrets
 import socket
 import ssl
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.client import HTTPException, HTTPResponse
+from threading import Event, Timer
 from time import perf_counter
 from urllib.parse import urlsplit
 
@@ -19,6 +20,8 @@ NO_ANSWER = 0
 """The status of what is no response: the connection ended, or nothing came in time."""
 TOO_LATE = "nothing came in time"
 _LONGEST_BODY = 1 << 20
+_AS_A_WHOLE = 4
+"""How many times that long an answer may take that never pauses for so long."""
 _PORTS = range(20_000, 30_000)
 """Below those that a machine gives to connections."""
 
@@ -108,7 +111,7 @@ class Connection:
         """
         started = perf_counter()
         try:
-            with self.open(timeout) as connection:
+            with self.open(timeout) as connection, _ending(connection, _AS_A_WHOLE * (timeout or self.timeout)):
                 connection.sendall(self.written(method, path, fields, body, announced))
                 answer = read_answer(connection, method)
         except (OSError, HTTPException, ValueError) as error:
@@ -138,6 +141,31 @@ class Connection:
         if length is not None:
             lines.append(f"Content-Length: {length}")
         return "\r\n".join([*lines, "", ""]).encode("latin-1") + (body or b"")
+
+
+@contextmanager
+def _ending(connection: socket.socket, seconds: float) -> Generator[None]:
+    """End a connection after some seconds, whatever still drips out of it.
+
+    Raises:
+        TimeoutError: that came to pass: what was read until then is no answer.
+    """
+    over = Event()
+
+    def end() -> None:
+        over.set()
+        with suppress(OSError):
+            connection.shutdown(socket.SHUT_RDWR)
+
+    timer = Timer(seconds, end)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+        if over.is_set():
+            raise TimeoutError
 
 
 def read_answer(connection: socket.socket, method: str) -> Answer:

@@ -6,8 +6,11 @@ import json
 import os
 import select
 import socket
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import pytest
@@ -22,6 +25,7 @@ from resource_server.conformance.wire import Connection, free_port
 from tests.conformance_suite.small_server import SmallServer
 from tests.conformance_suite.stands import served
 from tests.support.live import PATIENCE
+from tests.support.sockets import ok, raw_server
 
 SERVE = """
 import http.server, json, os, sys, pathlib, subprocess
@@ -150,6 +154,32 @@ def test_what_is_no_mock_is_told(issuer: str) -> None:
     """An answer that is none of the control plane's ends the suite."""
     with pytest.raises(SuiteError, match="answered GET /version: 404"):
         AuthorizationServer(f"{issuer}/nowhere").endpoints()
+
+
+@pytest.mark.parametrize("body", [b"<html>", b"[]"])
+def test_a_server_of_somebody_else_is_told(body: bytes) -> None:
+    """Who answers everything with a page is no control plane either."""
+    with raw_server(ok(body)) as other, pytest.raises(SuiteError, match="answered GET /version: 200"):
+        AuthorizationServer(f"http://127.0.0.1:{other.port}").endpoints()
+
+
+def test_an_answer_that_drips_comes_to_an_end() -> None:
+    """A byte now and then is no reason to wait for the next: all of an answer has its time, too."""
+    gone = Event()
+    with socket.create_server(("127.0.0.1", 0)) as listener, ThreadPoolExecutor(1) as pool:
+
+        def drip() -> None:
+            connection, _ = listener.accept()
+            with connection, suppress(OSError):
+                connection.sendall(b"HTTP/1.1 200 OK\r\nX-Endless: ")
+                while not gone.wait(0.01):
+                    connection.sendall(b"x")
+
+        dripping = pool.submit(drip)
+        answer = Connection(f"http://127.0.0.1:{listener.getsockname()[1]}", timeout=0.5).send("GET", "/")
+        gone.set()
+        dripping.result(PATIENCE)
+    assert answer.text == "no response (nothing came in time)"
 
 
 def test_a_target_that_lets_nobody_in_is_not_judged(issuer: str, monkeypatch: pytest.MonkeyPatch) -> None:
