@@ -33,12 +33,13 @@ class Chance:
         self._bytes = secrets.token_bytes if self._random is None else self._random.randbytes
 
     def text(self, size: int) -> str:
-        """Return a text of letters, digits, ``-`` and ``_``.
+        """Return a text of letters, digits, ``-`` and ``_``, with no ``-`` at its head: that is an option.
 
         Args:
             size: how many random bytes are in it.
         """
-        return base64url(self._bytes(size))
+        text = base64url(self._bytes(size))
+        return f"0{text[1:]}" if text.startswith("-") else text
 
     def fraction(self) -> float:
         """Return a number from 0 to 1, without 1."""

@@ -36,6 +36,8 @@ STRANGERS = (
     "PYTHON",
     "COV_",
     "COVERAGE_",
+    "CI",  # with it pytest cuts no line
+    "BUILD_NUMBER",
 )
 
 
