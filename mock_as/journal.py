@@ -294,13 +294,15 @@ class Journal:
                         return
                     await news.wait()
 
-    async def follow(self, after: int) -> AsyncGenerator[Entry]:
-        """Yield requests as they come, across threads and event loops, until :meth:`release`.
+    def follow(self, after: int) -> AsyncGenerator[Entry]:
+        """Yield requests as they come, across threads and event loops, until :meth:`release` after this call.
 
         Args:
             after: the number of the request before the first one that is wanted.
         """
-        releases = self._releases
+        return self._follow(after, self._releases)
+
+    async def _follow(self, after: int, releases: int) -> AsyncGenerator[Entry]:
         while releases == self._releases:
             news = Latch()
             with self.watched(news.open):

@@ -120,8 +120,9 @@ async def stream(issuer: Issuer, after: int) -> AsyncGenerator[bytes]:
         issuer: whose requests.
         after: the number of the request before the first one.
     """
-    # Something at once, so that the client knows that it is heard.
+    entries = issuer.journal.follow(after)
+    # Something at once, so that the client knows that it is heard; from here on an end of the server is one for it.
     yield b"retry: 1000\n\n"
-    async for entry in issuer.journal.follow(after):
+    async for entry in entries:
         document = encode_json(shown(issuer, entry))
         yield b"id: %d\nevent: request\ndata: %b\n\n" % (entry.number, document)

@@ -194,3 +194,10 @@ def test_refuses_an_endpoint_there_is_not(mock: MockAS) -> None:
         mock.requests("introspection")
     with pytest.raises(UsageError, match="did you mean 'introspect'"):
         mock.assert_called("introspection")
+
+
+async def test_an_end_before_the_first_look(mock: MockAS) -> None:
+    """Who has begun to follow the journal is let go, however soon after that: a server would wait for them in vain."""
+    following = mock.journal.follow(mock.journal.number)
+    mock.release()
+    assert [entry async for entry in following] == []

@@ -40,9 +40,10 @@ def asker_authenticates(stand: Stand) -> Outcome:
 
 @clause("7662-2.1-c", "RFC 7662 section 4", "critical", "MUST", "The token is not in the URL of the question", _NEEDS)
 def token_not_in_the_url(stand: Stand) -> Outcome:
-    """Look at the queries of all questions."""
+    """Look at the query of each question about a token that was never seen before."""
+    before = stand.server.last_number()
     stand.ask(stand.token())
-    seen = [one for one in stand.server.questions("introspect") if one["query"]]
+    seen = [one for one in stand.server.questions("introspect", since=before) if one["query"]]
     return judged(met=not seen, expected="no query", observed=f"{len(seen)} questions with a query")
 
 
