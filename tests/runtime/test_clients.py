@@ -157,7 +157,7 @@ async def test_a_resource_server_with_a_callers_client(library: Any) -> None:
 
 async def test_the_client_of_the_environment_keeps_no_cookie() -> None:
     """The client that knows the environment's proxies has a cookie jar, which takes nothing in."""
-    with raw_server(ok(b"{}", b"set-cookie: a=b; Path=/")) as server:
+    with raw_server(ok(b"{}", b"set-cookie: a=b; Path=/", b"connection: close")) as server:
         exchange = Exchange(timeout=5.0, trust_env=True)
         for _ in range(2):
             request = HTTPRequest("POST", server.url, "introspection", 1000)
